@@ -1,0 +1,216 @@
+"""Every error Lucent raises on purpose, as one tree.
+
+A leaf is named by its cause; its message names the stream, aggregate, file or
+position and says what to do.
+
+    LucentError
+    ├── ConfigError            the config, a parameter or a name in it is wrong
+    │   ├── UnknownName        a name nothing is registered under
+    │   └── ParameterInvalid   a strategy parameter out of its bounds
+    ├── FeedError              an input cannot be read as declared
+    │   ├── FeedMissing        no such file, or no permission to read it
+    │   ├── FeedEmpty          the file holds no row
+    │   ├── FeedDamaged        the file is truncated or not what its name says
+    │   ├── ColumnMissing      a declared column is absent
+    │   ├── RowRejected        rows that cannot be used, under the policy `reject`
+    │   └── FeedChanged        the input differs from the one the run began with
+    ├── StoreError             the event store cannot do what was asked
+    │   ├── StoreMissing       no store at that path
+    │   ├── StoreForbidden     no permission
+    │   ├── StoreLocked        another run writes to it
+    │   ├── StoreTooNew        written by a newer Lucent
+    │   ├── StoreDamaged       the file is not a sound store
+    │   ├── StoreFull          the disk is full
+    │   ├── WrongExpectedVersion  the stream is not at the expected revision
+    │   ├── StreamNotFound     no such stream
+    │   └── EventNotFound      no such event
+    ├── IdentityError          a key, signature or proof is wrong
+    │   ├── KeyMissing         no such key
+    │   ├── KeyExists          a key of that name exists already
+    │   ├── KeyInvalid         a key file or did:key that cannot be used
+    │   ├── PassphraseMissing  no passphrase was given
+    │   ├── PassphraseWrong    the passphrase does not open the key
+    │   └── MetadataInvalid    event metadata that is not in the signed form
+    ├── StrategyError          a strategy broke its contract
+    │   ├── StrategyRaised     it raised on an event
+    │   ├── DecisionInvalid    it returned something that cannot be signed
+    │   └── StateInvalid       a snapshot that its declared state cannot hold
+    └── RunError               a run cannot start or go on
+        ├── RunConflict        the store holds another run under this name
+        ├── RunInterrupted     the run was stopped before the end of its input
+        ├── ReplayDiverged     deciding again gave other bytes than the log holds
+        └── HostDied           a host process ended
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LucentError(Exception):
+    """Base of every error Lucent raises on purpose."""
+
+
+class ConfigError(LucentError):
+    """The config, a parameter or a name in it is wrong."""
+
+
+class UnknownName(ConfigError):
+    """A name that nothing is registered under; offers the nearest valid one.
+
+    >>> str(UnknownName("strategy", "rotatoin", ["rotation", "ewma-zscore"]))
+    "unknown strategy 'rotatoin': did you mean 'rotation'? Known: ewma-zscore, rotation"
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        listed = ", ".join(names) or "none"
+        super().__init__(f"unknown {what} {name!r}:{hint} Known: {listed}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self))
+
+
+def _rebuild(kind: type[LucentError], text: str) -> LucentError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, text)
+    return error
+
+
+class ParameterInvalid(ConfigError):
+    """A strategy parameter is out of its bounds or of the wrong type."""
+
+
+class FeedError(LucentError):
+    """An input cannot be read as declared."""
+
+
+class FeedMissing(FeedError):
+    """No such file, or no permission to read it."""
+
+
+class FeedEmpty(FeedError):
+    """The input holds no row."""
+
+
+class FeedDamaged(FeedError):
+    """The file is truncated, or is not what its name says."""
+
+
+class ColumnMissing(FeedError):
+    """A declared column is absent from the input."""
+
+
+class RowRejected(FeedError):
+    """Rows that cannot be used were met under the policy `reject`."""
+
+
+class FeedChanged(FeedError):
+    """The input differs from the one the run began with."""
+
+
+class StoreError(LucentError):
+    """The event store cannot do what was asked."""
+
+
+class StoreMissing(StoreError):
+    """There is no store at that path."""
+
+
+class StoreForbidden(StoreError):
+    """The file system denies access to the store."""
+
+
+class StoreLocked(StoreError):
+    """Another run writes to the store."""
+
+
+class StoreTooNew(StoreError):
+    """A newer Lucent wrote the store."""
+
+
+class StoreDamaged(StoreError):
+    """The file is not a sound store."""
+
+
+class StoreFull(StoreError):
+    """The disk is full; nothing of the refused batch was stored."""
+
+
+class WrongExpectedVersion(StoreError):
+    """The stream is not at the expected revision."""
+
+
+class StreamNotFound(StoreError):
+    """No such stream."""
+
+
+class EventNotFound(StoreError):
+    """No such event."""
+
+
+class IdentityError(LucentError):
+    """A key, signature or proof is wrong."""
+
+
+class KeyMissing(IdentityError):
+    """No key of that name."""
+
+
+class KeyExists(IdentityError):
+    """A key of that name exists already."""
+
+
+class KeyInvalid(IdentityError):
+    """A key file or a did:key that cannot be used."""
+
+
+class PassphraseMissing(IdentityError):
+    """No passphrase was given for an encrypted key."""
+
+
+class PassphraseWrong(IdentityError):
+    """The passphrase does not open the key."""
+
+
+class MetadataInvalid(IdentityError):
+    """Event metadata that is not in the signed form."""
+
+
+class StrategyError(LucentError):
+    """A strategy broke its contract."""
+
+
+class StrategyRaised(StrategyError):
+    """A strategy raised on an event."""
+
+
+class DecisionInvalid(StrategyError):
+    """A strategy returned something that cannot be signed."""
+
+
+class StateInvalid(StrategyError):
+    """A snapshot that the declared state cannot hold."""
+
+
+class RunError(LucentError):
+    """A run cannot start or go on."""
+
+
+class RunConflict(RunError):
+    """The store holds another run under this name, or its agents."""
+
+
+class RunInterrupted(RunError):
+    """The run was stopped before the end of its input; it can be resumed."""
+
+
+class ReplayDiverged(RunError):
+    """Deciding again gave other bytes than the log holds."""
+
+
+class HostDied(RunError):
+    """A host process ended while the run was going on."""

@@ -1,0 +1,76 @@
+"""Events: envelope, catalog, ids, names, times and bytes. Pure."""
+
+from runtime.events.catalog import (
+    CATALOG,
+    EventType,
+    FieldSpec,
+    Registry,
+    event_type,
+    json_schemas,
+    observation_fields,
+)
+from runtime.events.decided import DecisionData, Scalar, StrategyStamp
+from runtime.events.envelope import NewEvent, RecordedEvent, envelope
+from runtime.events.ids import decision_id, id_text, named_id, observation_id, parse_id
+from runtime.events.lifecycle import RunCompleted, RunPaused, RunResumed, RunStarted
+from runtime.events.metadata import (
+    GENESIS,
+    Cause,
+    cause_fields,
+    read_metadata,
+    signed_metadata,
+    split_metadata,
+    unsigned_metadata,
+)
+from runtime.events.names import (
+    AGGREGATE,
+    CATEGORIES,
+    NAME,
+    decision_stream,
+    kind_of,
+    run_stream,
+    split_decision_stream,
+)
+from runtime.events.times import NANOSECONDS, parse_time, time_text
+
+__all__ = [
+    "AGGREGATE",
+    "CATALOG",
+    "CATEGORIES",
+    "GENESIS",
+    "NAME",
+    "NANOSECONDS",
+    "Cause",
+    "DecisionData",
+    "EventType",
+    "FieldSpec",
+    "NewEvent",
+    "RecordedEvent",
+    "Registry",
+    "RunCompleted",
+    "RunPaused",
+    "RunResumed",
+    "RunStarted",
+    "Scalar",
+    "StrategyStamp",
+    "cause_fields",
+    "decision_id",
+    "decision_stream",
+    "envelope",
+    "event_type",
+    "id_text",
+    "json_schemas",
+    "kind_of",
+    "named_id",
+    "observation_fields",
+    "observation_id",
+    "parse_id",
+    "parse_time",
+    "read_metadata",
+    "run_stream",
+    "signed_metadata",
+    "split_decision_stream",
+    "split_metadata",
+    "time_text",
+    "unsigned_metadata",
+]

@@ -1,0 +1,70 @@
+"""Events as they enter and leave a store, and the envelope they are exported in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from runtime.events.ids import id_text
+from runtime.events.metadata import read_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to append: id (16 bytes), type, and the very bytes of data and metadata."""
+
+    event_id: bytes
+    type: str
+    data: bytes
+    metadata: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event as a store returns it.
+
+    `position` is its place in the whole log (growing, with gaps), `revision` its number
+    in `stream` (from 0, without gaps), `recorded_at` when the store took it (ns; the only
+    field that is not signed, beside `position`).
+    """
+
+    position: int
+    stream: str
+    revision: int
+    event_id: bytes
+    type: str
+    data: bytes
+    metadata: bytes
+    recorded_at: int
+
+
+def envelope(event: RecordedEvent) -> dict[str, Any]:
+    """The exported form: eventId, eventType, streamId, eventNumber, timestamp, metadata, data.
+
+    `metadata` names causationId, correlationId, agentId and signature, followed by the
+    other signed fields. Raises `MetadataInvalid` if the metadata is not in the signed form.
+    """
+    fields: Mapping[str, Any] = read_metadata(event.metadata)
+    known = {
+        "causationId": fields.get("$causationId"),
+        "correlationId": fields.get("$correlationId"),
+        "agentId": fields.get("agentId"),
+        "signature": fields.get("signature"),
+    }
+    rest = {
+        name: value
+        for name, value in fields.items()
+        if name not in known and name not in {"$causationId", "$correlationId", "timestamp"}
+    }
+    return {
+        "eventId": id_text(event.event_id),
+        "eventType": event.type,
+        "streamId": event.stream,
+        "eventNumber": event.revision,
+        "timestamp": fields.get("timestamp"),
+        "metadata": known | rest,
+        "data": msgspec.json.decode(event.data),
+    }

@@ -1,0 +1,47 @@
+"""What a run records of itself, in its own stream `system-<run>`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Lifecycle(BaseModel):
+    """Base of the events of a run's own stream."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunStarted(Lifecycle):
+    """The first event of a run: all that its decisions depend on.
+
+    `feeds` and `agents` determine the run's id; the fingerprint does not, it is there so
+    that a later difference explains itself.
+    """
+
+    run: str
+    run_id: str
+    agents: list[dict[str, Any]] = Field(description="name, key, strategy, parameters of each")
+    feeds: list[dict[str, Any]] = Field(description="name, declaration, digest of each")
+    fingerprint: dict[str, str] = Field(description="library versions, processor, platform")
+
+
+class RunResumed(Lifecycle):
+    """The run went on in a new process."""
+
+    run_id: str
+    fingerprint: dict[str, str]
+
+
+class RunPaused(Lifecycle):
+    """The run was drained before the end of its input; it can be resumed."""
+
+    run_id: str
+    root: str = Field(description="hex Merkle root over the heads of all decision streams")
+    streams: int
+    decisions: int
+
+
+class RunCompleted(RunPaused):
+    """The run has taken in all of its input."""

@@ -1,0 +1,98 @@
+"""The metadata of an event: one JSON object whose last field is the signature.
+
+The signed part is the stored bytes up to that field, so that a verifier cuts and
+never re-encodes. KurrentDB's own names are used for the correlation fields, so that
+its by-correlation projection works.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from runtime.errors import MetadataInvalid
+
+SIGNATURE_BYTES = 64
+_HEAD = b',"signature":"'
+_TAIL = b'"}'
+_TAIL_LENGTH = len(_HEAD) + 88 + len(_TAIL)  # 88 = base64 length of 64 bytes
+
+GENESIS = "0" * 64
+"""What `previous` says in the first event of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What an event came from.
+
+    `event_id` is the causing event's id (text), `source` the feed it was observed in or
+    the stream it stands in, `row` its row in that feed or its number in that stream,
+    `position` the place of the first observation in the run's merged input order, and
+    `time` the event time (ns), which becomes the time of what it causes.
+    """
+
+    event_id: str
+    source: str
+    row: int
+    position: int
+    time: int
+
+
+def unsigned_metadata(correlation: str, agent_id: str, when: str, cause: str, chain: str) -> bytes:
+    """The part of the metadata that is signed.
+
+    `correlation` is the run's id, `agent_id` the author's did:key, `when` the RFC 3339
+    event time, `cause` what `cause_fields` gives, `chain` the hex SHA-256 digest of the
+    previous event of the stream.
+    """
+    return (
+        f'{{{cause},"$correlationId":"{correlation}","agentId":"{agent_id}"'
+        f',"timestamp":"{when}","previous":"{chain}"'
+    ).encode()
+
+
+def cause_fields(cause: Cause) -> str:
+    """The JSON fields that say what caused an event (feed and stream names need no escapes).
+
+    >>> cause_fields(Cause("0f", "aave", 7, 9, 0))
+    '"$causationId":"0f","source":"aave","row":"7","position":"9"'
+    """
+    return (
+        f'"$causationId":"{cause.event_id}","source":"{cause.source}"'
+        f',"row":"{cause.row}","position":"{cause.position}"'
+    )
+
+
+def signed_metadata(unsigned: bytes, signature: bytes) -> bytes:
+    """The stored form: the signed part, then the 64-byte signature in base64 (RFC 4648)."""
+    return b'%b,"signature":"%b"}' % (unsigned, b64encode(signature))
+
+
+def split_metadata(metadata: bytes) -> tuple[bytes, bytes]:
+    """The signed part and the signature of stored metadata.
+
+    Raises `MetadataInvalid` unless the signature is the last field, in the one base64
+    form that encodes it.
+    """
+    tail = metadata[-_TAIL_LENGTH:]
+    text = tail[len(_HEAD) : -len(_TAIL)]
+    if not (tail.startswith(_HEAD) and tail.endswith(_TAIL) and len(text) == 88):
+        raise MetadataInvalid("its last field is not a signature of 64 bytes in base64")
+    try:
+        signature = b64decode(text, validate=True)
+    except ValueError as error:
+        raise MetadataInvalid(f"its signature is not base64: {error}") from None
+    if len(signature) != SIGNATURE_BYTES or b64encode(signature) != text:
+        raise MetadataInvalid("its signature is not the base64 form of 64 bytes")
+    return metadata[:-_TAIL_LENGTH], signature
+
+
+def read_metadata(metadata: bytes) -> dict[str, Any]:
+    """The fields of stored metadata; `MetadataInvalid` if it is not a JSON object."""
+    try:
+        return msgspec.json.decode(metadata, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MetadataInvalid(f"it is not a JSON object: {error}") from None

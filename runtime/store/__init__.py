@@ -1,0 +1,1 @@
+"""Event stores: the port and the embedded SQLite store."""

@@ -1,0 +1,169 @@
+"""What the runtime asks of an event store, whichever one it is.
+
+Revisions count the events of a stream from 0; positions order the whole log. Both
+only grow. Readers never see half an append.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from runtime.events import NewEvent, RecordedEvent
+
+
+class Expected(Enum):
+    """What an append may expect of its stream, beside an exact revision."""
+
+    ANY = "any"
+    NO_STREAM = "no stream"
+    EXISTS = "exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events for one stream, to be appended if it stands at `expected` (its last revision)."""
+
+    stream: str
+    expected: int | Expected
+    events: Sequence[NewEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an append ended: the stream's revision and the log position of its last event.
+
+    An append of no event answers revision -1 for a stream that does not exist, and the
+    log position 0.
+    """
+
+    revision: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a reader has come: its name and an opaque cursor (JSON text)."""
+
+    name: str
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """State of a reader at the input it had taken in when the state was made.
+
+    `parts` maps a key group to its encoded state; a new snapshot of the same name
+    replaces the older one as a whole.
+    """
+
+    name: str
+    cursor: str
+    parts: dict[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events `read_all` and `subscribe` return: any of the prefixes, any of the types.
+
+    An empty sequence does not restrict.
+    """
+
+    streams: Sequence[str] = ()
+    types: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """Told by a subscription when it has returned all there was; `position` is where it is."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One transaction: appends to any number of streams, with what they bring to an end."""
+
+    appends: Sequence[Append] = ()
+    checkpoints: Sequence[Checkpoint] = ()
+    snapshots: Sequence[Snapshot] = field(default=())
+
+
+class EventStore(Protocol):
+    """An append-only log of events in streams.
+
+    Reads may be made from any thread and go on while a write is under way. Every method
+    raises `StoreError` leaves only.
+    """
+
+    def append(
+        self, stream: str, expected: int | Expected, events: Sequence[NewEvent]
+    ) -> Appended:
+        """Append `events` to `stream`, all or none; durable when it returns.
+
+        Raises `WrongExpectedVersion` unless the stream stands at `expected`. Idempotent by
+        event id: when all of the events stand at the expected place already, nothing is
+        written and the first answer is given again (KurrentDB's rules).
+        """
+
+    def write(self, write: Write) -> list[Appended]:
+        """Make all appends, checkpoints and snapshots of `write` durable in one transaction."""
+
+    def read_stream(
+        self,
+        stream: str,
+        start: int | None = None,
+        *,
+        backwards: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[RecordedEvent]:
+        """The events of `stream` from revision `start` on (included), in either direction.
+
+        Without `start`: from the first event, or backwards from the last. Raises
+        `StreamNotFound` for a stream that was never written.
+        """
+
+    def read_all(
+        self,
+        start: int | None = None,
+        *,
+        backwards: bool = False,
+        limit: int | None = None,
+        only: Filter = ...,
+    ) -> Iterator[RecordedEvent]:
+        """The whole log in log order; forwards `start` is included, backwards it is not."""
+
+    def subscribe(
+        self, after: int | None = None, *, only: Filter = ...
+    ) -> Iterator[RecordedEvent | CaughtUp]:
+        """Events after position `after` (excluded), then `CaughtUp`, then new ones as they come.
+
+        `CaughtUp` is told each time there is nothing more to return; asking for the next
+        item then waits for new events. Close the iterator to end the subscription.
+        """
+
+    def find(self, event_id: bytes) -> RecordedEvent:
+        """The event of that id; `EventNotFound` if there is none."""
+
+    def revision(self, stream: str) -> int:
+        """The revision of the last event of `stream`, -1 if it was never written."""
+
+    def streams(self, prefix: str = "") -> list[str]:
+        """The names of all streams that begin with `prefix`, sorted by their UTF-8 bytes."""
+
+    def heads(self, prefix: str = "") -> Iterator[RecordedEvent]:
+        """The last event of each stream that begins with `prefix`, sorted by stream name."""
+
+    def checkpoint(self, name: str) -> str | None:
+        """The cursor stored under `name`, if any."""
+
+    def snapshot(self, name: str) -> Snapshot | None:
+        """The last snapshot stored under `name`, if any."""
+
+    def end(self) -> int:
+        """The position of the last event of the log, -1 for an empty one."""
+
+    def close(self) -> None:
+        """Release the store; closing twice is allowed."""

@@ -1,0 +1,21 @@
+"""What strategy and agent authors import. Light and pure."""
+
+from runtime.deciding.agent import Agent
+from runtime.deciding.decision import Decision
+from runtime.deciding.state import StateCodec
+from runtime.deciding.strategy import Decided, Parameters, Strategy, event_by_event
+from runtime.deciding.window import Event, Text, Window, event
+
+__all__ = [
+    "Agent",
+    "Decided",
+    "Decision",
+    "Event",
+    "Parameters",
+    "StateCodec",
+    "Strategy",
+    "Text",
+    "Window",
+    "event",
+    "event_by_event",
+]

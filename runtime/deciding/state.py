@@ -1,0 +1,83 @@
+"""State as declared data: encoded without pickle, decoded into the declared type.
+
+A state is a slotted dataclass whose fields are numbers, text, flags, bytes, lists, tuples,
+dicts, NumPy arrays or dataclasses of these. Sets are refused: their order differs between
+processes, and a strategy that iterates over one would decide differently on replay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import numpy as np
+
+from runtime.errors import StateInvalid
+
+
+class StateCodec:
+    """Encodes states of one declared type as MessagePack and back.
+
+    Raises `StateInvalid` at once if the type holds a set or is no dataclass.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(slots=True)
+    ... class Count:
+    ...     n: int = 0
+    >>> codec = StateCodec(Count)
+    >>> codec.decode(codec.encode(Count(3)))
+    Count(n=3)
+    """
+
+    def __init__(self, kind: type) -> None:
+        if not is_dataclass(kind):
+            raise StateInvalid(f"state {kind.__qualname__} is not a dataclass: declare it as one")
+        _refuse_sets(kind, kind.__qualname__)
+        self._name = kind.__qualname__
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(
+            kind, dec_hook=_decode_array
+        )
+
+    def encode(self, state: object) -> bytes:
+        """The bytes of a state; `StateInvalid` names what cannot be declared data."""
+        try:
+            return self._encoder.encode(state)
+        except (TypeError, OverflowError, msgspec.MsgspecError) as error:
+            raise StateInvalid(f"state {self._name} cannot be stored: {error}") from None
+
+    def decode(self, data: bytes) -> Any:
+        """The state of `data`; `StateInvalid` if it does not fit the declared type."""
+        try:
+            return self._decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise StateInvalid(
+                f"a snapshot does not fit state {self._name}: {error}; was the strategy changed"
+                " without a new version?"
+            ) from None
+
+
+def _encode_array(value: object) -> object:
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return (value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__qualname__} is not declared data")
+
+
+def _decode_array(kind: type, value: Any) -> object:
+    if getattr(kind, "__origin__", kind) is not np.ndarray:
+        raise TypeError(f"{kind} is not declared data")
+    dtype, shape, data = value
+    return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+def _refuse_sets(kind: Any, where: str) -> None:
+    if kind in (set, frozenset) or getattr(kind, "__origin__", None) in (set, frozenset):
+        raise StateInvalid(f"state {where} holds a set, whose order is not the same everywhere")
+    if is_dataclass(kind) and isinstance(kind, type):
+        for name, hint in get_type_hints(kind).items():
+            _refuse_sets(hint, f"{kind.__qualname__}.{name}")
+    for part in get_args(kind):
+        _refuse_sets(part, where)

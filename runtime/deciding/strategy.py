@@ -1,0 +1,108 @@
+"""What strategy authors write: a pure function of state and events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from runtime.deciding.decision import Decision
+from runtime.deciding.window import Event, Window
+from runtime.errors import ParameterInvalid, UnknownName
+
+S = TypeVar("S")
+
+Decided = Decision | Iterable[Decision] | None
+"""What `on_event` may return: nothing, one decision, or several in their order."""
+
+
+class Parameters(BaseModel):
+    """Base of a strategy's parameters: immutable, finite, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Strategy(Generic[S]):
+    """Decides on the events of one aggregate at a time.
+
+    A subclass names itself and its `version` (any text; change it whenever it could decide
+    differently), the event fields it reads (`inputs`), the event types it `emits`, its
+    `Parameters` and its `State` (a slotted dataclass), and writes `on_event` or `on_window`,
+    or both, which must then agree.
+
+    The state belongs to the runtime: a strategy changes the one it is handed in place and
+    keeps nothing else, neither in itself nor globally. It reads no clock, no file, no
+    random number; all it knows is handed in.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    inputs: ClassVar[tuple[str, ...]] = ()
+    emits: ClassVar[tuple[str, ...]] = ("AgentDecisionMade",)
+    Parameters: ClassVar[type[BaseModel]] = Parameters
+    State: ClassVar[type]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        missing = [name for name in ("name", "version", "State") if not hasattr(cls, name)]
+        if missing:
+            raise TypeError(f"strategy {cls.__qualname__} does not declare {', '.join(missing)}")
+        if cls.on_event is Strategy.on_event and cls.on_window is Strategy.on_window:
+            raise TypeError(f"strategy {cls.__qualname__} has neither on_event nor on_window")
+
+    def __init__(self, parameters: BaseModel) -> None:
+        self.parameters: Any = parameters
+
+    @classmethod
+    def configure(cls, parameters: Mapping[str, Any]) -> Strategy[S]:
+        """The strategy with these parameters; defaults fill in the rest.
+
+        Raises `UnknownName` for a parameter it does not have, `ParameterInvalid` for a value
+        out of bounds.
+        """
+        fields = cls.Parameters.model_fields
+        for name in parameters:
+            if name not in fields:
+                raise UnknownName(f"parameter of strategy {cls.name!r}:", name, fields)
+        try:
+            return cls(cls.Parameters(**parameters))
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ParameterInvalid(f"strategy {cls.name!r}: {wrong}") from None
+
+    @property
+    def parameters_digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of the parameters as JSON with sorted names."""
+        data = self.parameters.model_dump(mode="json")
+        return sha256(msgspec.json.encode(data, order="deterministic")).hexdigest()[:16]
+
+    def start(self, aggregate: str) -> S:  # noqa: ARG002 (for authors)
+        """The state of an aggregate before its first event."""
+        state: S = self.State()
+        return state
+
+    def on_event(self, state: S, event: Event) -> Decided:
+        """Take in one event: change `state`, return what is decided on it."""
+        return [decision for _, decision in self.on_window(state, Window.of("", event))]
+
+    def on_window(self, state: S, window: Window) -> Iterable[tuple[int, Decision]]:
+        """Take in a window: change `state`, return (row, decision) pairs, rows non-decreasing."""
+        return event_by_event(self, state, window)
+
+
+def event_by_event(strategy: Strategy[S], state: S, window: Window) -> list[tuple[int, Decision]]:
+    """What `strategy.on_event` decides on each row of `window`."""
+    decided: list[tuple[int, Decision]] = []
+    on_event = strategy.on_event
+    for row, event in enumerate(window.events(strategy.inputs)):
+        result = on_event(state, event)
+        if result is None:
+            continue
+        if isinstance(result, Decision):
+            decided.append((row, result))
+        else:
+            decided.extend((row, decision) for decision in result)
+    return decided

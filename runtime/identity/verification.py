@@ -1,0 +1,140 @@
+"""Checking a log with public keys only.
+
+What is checked of each event: its number follows the one before it, its metadata is in
+the signed form, its author is the one trusted for its stream, its signature holds over the
+stored bytes and its place, it names the digest of the event before it and the run it
+belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from runtime.errors import KeyInvalid, MetadataInvalid
+from runtime.events import GENESIS, RecordedEvent, kind_of, read_metadata, split_decision_stream
+from runtime.identity.chain import recorded_message
+from runtime.identity.keys import VerifyingKey
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that does not hold: where, what kind, and in words.
+
+    `kind` is one of `gap`, `metadata`, `author`, `signature`, `chain`, `run`, `stream`,
+    `root`. `revision` and `position` are -1 where the damage is not in one event.
+    """
+
+    stream: str
+    revision: int
+    position: int
+    kind: str
+    detail: str
+
+    def __str__(self) -> str:
+        if self.revision < 0:
+            return f"{self.stream}: {self.kind}: {self.detail}"
+        return f"{self.stream} event {self.revision} (position {self.position}): {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who may write what: did:key and run id by agent name, and the same by run stream."""
+
+    agents: Mapping[str, str]
+    runs: Mapping[str, str]
+    run_ids: Mapping[str, str] = field(default_factory=dict)
+
+    def author(self, stream: str) -> str | None:
+        """The did:key trusted for `stream`, if any."""
+        if kind_of(stream) == "agent":
+            return self.agents.get(_owner(stream))
+        return self.runs.get(stream)
+
+    def run_id(self, stream: str) -> str | None:
+        """The id of the run that `stream` belongs to, if it is known."""
+        return self.run_ids.get(_owner(stream))
+
+
+def _owner(stream: str) -> str:
+    try:
+        return split_decision_stream(stream)[0]
+    except ValueError:
+        return stream
+
+
+@dataclass(slots=True)
+class StreamCheck:
+    """Checks the events of one stream, in their order; remembers where the chain stands."""
+
+    stream: str
+    trust: Trust
+    digest: str = GENESIS
+    revision: int = -1
+    _keys: dict[str, VerifyingKey] = field(default_factory=dict)
+
+    def check(self, event: RecordedEvent) -> Damage | None:
+        """The first thing that does not hold about `event`, or None; then goes on behind it."""
+        damage = self._check(event)
+        self.revision = event.revision
+        return damage
+
+    def _check(self, event: RecordedEvent) -> Damage | None:
+        if event.revision != self.revision + 1:
+            found = f"event {event.revision} follows event {self.revision}: events were dropped"
+            return self._damage(event, "gap", found)
+        try:
+            message, signature = recorded_message(event)
+            fields = read_metadata(event.metadata)
+        except MetadataInvalid as error:
+            return self._damage(event, "metadata", f"the metadata is damaged: {error}")
+        previous, self.digest = self.digest, sha256(message).hexdigest()
+        return (
+            self._check_author(event, fields.get("agentId"))
+            or self._check_signature(event, str(fields["agentId"]), signature, message)
+            or self._check_place(event, fields, previous)
+        )
+
+    def _check_author(self, event: RecordedEvent, author: object) -> Damage | None:
+        trusted = self.trust.author(self.stream)
+        if trusted is None:
+            return self._damage(event, "author", "no key is trusted for this stream")
+        if author != trusted:
+            return self._damage(event, "author", f"its author is {author}, trusted is {trusted}")
+        return None
+
+    def _check_signature(
+        self, event: RecordedEvent, author: str, signature: bytes, message: bytes
+    ) -> Damage | None:
+        try:
+            key = self._keys.get(author) or self._keys.setdefault(author, VerifyingKey.of(author))
+        except KeyInvalid as error:
+            return self._damage(event, "author", str(error))
+        if not key.verifies(signature, message):
+            return self._damage(event, "signature", "the signature does not hold over its bytes")
+        return None
+
+    def _check_place(
+        self, event: RecordedEvent, fields: Mapping[str, object], previous: str
+    ) -> Damage | None:
+        if fields.get("previous") != previous:
+            return self._damage(event, "chain", "it does not follow the event before it")
+        expected = self.trust.run_id(self.stream)
+        if expected is not None and fields.get("$correlationId") != expected:
+            found = f"it belongs to run {fields.get('$correlationId')}, not to {expected}"
+            return self._damage(event, "run", found)
+        return None
+
+    def _damage(self, event: RecordedEvent, kind: str, detail: str) -> Damage:
+        return Damage(self.stream, event.revision, event.position, kind, detail)
+
+
+def check_stream(events: Iterable[RecordedEvent], stream: str, trust: Trust) -> Damage | None:
+    """The first damage of a stream whose events are given in order, or None."""
+    check = StreamCheck(stream, trust)
+    for event in events:
+        damage = check.check(event)
+        if damage is not None:
+            return damage
+    return None

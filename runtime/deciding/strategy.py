@@ -29,9 +29,10 @@ class Strategy(Generic[S]):
     """Decides on the events of one aggregate at a time.
 
     A subclass names itself and its `version` (any text; change it whenever it could decide
-    differently), the event fields it reads (`inputs`), the event types it `emits`, its
-    `Parameters` and its `State` (a slotted dataclass), and writes `on_event` or `on_window`,
-    or both, which must then agree.
+    differently), the event fields it reads with their types (`inputs`: float, str or bool;
+    where an event has no such field it reads NaN, "" or False), the event types it `emits`,
+    its `Parameters` and its `State` (a slotted dataclass), and writes `on_event` or
+    `on_window`, or both, which must then agree.
 
     The state belongs to the runtime: a strategy changes the one it is handed in place and
     keeps nothing else, neither in itself nor globally. It reads no clock, no file, no
@@ -40,7 +41,7 @@ class Strategy(Generic[S]):
 
     name: ClassVar[str]
     version: ClassVar[str]
-    inputs: ClassVar[tuple[str, ...]] = ()
+    inputs: ClassVar[Mapping[str, type]] = {}
     emits: ClassVar[tuple[str, ...]] = ("AgentDecisionMade",)
     Parameters: ClassVar[type[BaseModel]] = Parameters
     State: ClassVar[type]
@@ -97,7 +98,7 @@ def event_by_event(strategy: Strategy[S], state: S, window: Window) -> list[tupl
     """What `strategy.on_event` decides on each row of `window`."""
     decided: list[tuple[int, Decision]] = []
     on_event = strategy.on_event
-    for row, event in enumerate(window.events(strategy.inputs)):
+    for row, event in enumerate(window.events(tuple(strategy.inputs))):
         result = on_event(state, event)
         if result is None:
             continue

@@ -22,8 +22,10 @@ class RunStarted(Lifecycle):
 
     run: str
     run_id: str
+    author: str = Field(description="did:key of the run's own key, which signs this stream")
     agents: list[dict[str, Any]] = Field(description="name, key, strategy, parameters of each")
     feeds: list[dict[str, Any]] = Field(description="name, declaration, digest of each")
+    locations: dict[str, str] = Field(description="where each feed was read from; not in the id")
     fingerprint: dict[str, str] = Field(description="library versions, processor, platform")
 
 

@@ -6,7 +6,7 @@ only grow. Readers never see half an append.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -98,9 +98,7 @@ class EventStore(Protocol):
     raises `StoreError` leaves only.
     """
 
-    def append(
-        self, stream: str, expected: int | Expected, events: Sequence[NewEvent]
-    ) -> Appended:
+    def append(self, stream: str, expected: int | Expected, events: Sequence[NewEvent]) -> Appended:
         """Append `events` to `stream`, all or none; durable when it returns.
 
         Raises `WrongExpectedVersion` unless the stream stands at `expected`. Idempotent by
@@ -137,7 +135,7 @@ class EventStore(Protocol):
 
     def subscribe(
         self, after: int | None = None, *, only: Filter = ...
-    ) -> Iterator[RecordedEvent | CaughtUp]:
+    ) -> Generator[RecordedEvent | CaughtUp, None, None]:
         """Events after position `after` (excluded), then `CaughtUp`, then new ones as they come.
 
         `CaughtUp` is told each time there is nothing more to return; asking for the next

@@ -1,0 +1,74 @@
+"""The live progress of a run."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from runtime.cli.screen import errors
+from runtime.engine.supervisor import NEVER
+from runtime.errors import LucentError
+from runtime.feeds import row_count
+from runtime.jobs.config import RunConfig
+from runtime.jobs.execution import Status
+
+
+class RunProgress:
+    """A bar of the observations taken in, and what each stage has decided.
+
+    Written to standard error, and only to a terminal.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self._total = _total(config)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[decided]}"),
+            TimeElapsedColumn(),
+            console=errors,
+            disable=not errors.is_terminal,
+        )
+        self._task = self._progress.add_task("starting", total=self._total, decided="")
+
+    def __enter__(self) -> RunProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, status: Status) -> None:
+        """Show how the run stands."""
+        positions = [s.position for s in status.stages.values() if s.position < NEVER]
+        decisions = sum(stats.decisions for stats in status.stages.values())
+        self._progress.update(
+            self._task,
+            description=status.phase,
+            completed=max(positions, default=0),
+            decided=f"{decisions:,} decisions",
+        )
+
+
+def _total(config: RunConfig) -> int | None:
+    try:
+        counts = [row_count(feed) for feed in config.feeds]
+    except LucentError:
+        return None
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None

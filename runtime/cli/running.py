@@ -1,0 +1,70 @@
+"""`lucent run` and `lucent demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from runtime.cli.progress import RunProgress
+from runtime.cli.screen import output
+from runtime.cli.summary import print_summary
+from runtime.jobs.config import RunConfig, load_config
+from runtime.jobs.launch import prepare, run_job
+
+DEMO = "package:agents.samples/aave-v3-daily/demo.toml"
+"""The bundled config: Aave v3, all reserves of 13 networks, daily."""
+
+INTERRUPTED = 130
+"""Exit code of a run that was drained before the end of its input."""
+
+Store = Annotated[Path | None, typer.Option(help="Where the log goes, instead of the config's.")]
+Hosts = Annotated[int | None, typer.Option(min=1, help="How many hosts, instead of the config's.")]
+Shell = Annotated[
+    Literal["ray", "local"] | None, typer.Option(help="Ray actors, or all in this process.")
+]
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="The config of the run, in TOML.")],
+    store: Store = None,
+    hosts: Hosts = None,
+    shell: Shell = None,
+) -> None:
+    """Run a config to the end of its input; run it again to resume.
+
+    Ctrl-C drains: what was taken in is decided and stored, and the exit code is 130.
+    """
+    _run(load_config(config), store, hosts, shell, f"lucent run {config}")
+
+
+def demo(store: Store = None, hosts: Hosts = None, shell: Shell = None) -> None:
+    """Run three kinds of agents over a year of real lending rates, bundled with Lucent."""
+    _run(
+        load_config(DEMO).changed("store", path=_absolute("aave-v3-daily.db")),
+        store,
+        hosts,
+        shell,
+        "lucent demo",
+    )
+
+
+def _absolute(name: str | Path) -> str:
+    return str(Path(name).absolute())
+
+
+def _run(
+    config: RunConfig, store: Path | None, hosts: int | None, shell: str | None, command: str
+) -> None:
+    if store is not None:
+        config = config.changed("store", path=_absolute(store))
+        command += f" --store {store}"
+    config = config.changed("hosts", count=hosts, shell=shell)
+    job = prepare(config)
+    with RunProgress(config) as progress:
+        outcome = run_job(job, progress.show)
+    print_summary(outcome, config)
+    if not outcome.completed:
+        output.print(f"\nInterrupted, and drained. To go on where it stopped:\n  {command}")
+        raise typer.Exit(INTERRUPTED)

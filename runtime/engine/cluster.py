@@ -1,0 +1,161 @@
+"""The Ray shell: the supervisor in a named actor, each host in an actor of its own.
+
+Hosts are synchronous and single-threaded, and Ray neither restarts them nor repeats a call
+(`max_restarts=0`, `max_task_retries=0`): redelivery is the supervisor's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import pyarrow as pa
+import ray
+from ray.exceptions import RayError
+
+from runtime.engine.host import sign
+from runtime.engine.messages import HostAnswered, Results, Send, SnapshotTaken, TakeSnapshot
+from runtime.engine.plan import RunPlan, build_host, signers
+from runtime.engine.runner import Post
+from runtime.engine.threads import single_threaded
+from runtime.errors import HostDied, LucentError
+
+NAMESPACE = "lucent"
+"""The Ray name space of all Lucent actors."""
+
+T = TypeVar("T")
+_ONCE = {"max_restarts": 0, "max_task_retries": 0}
+
+
+class HostActor:
+    """A host in a process of its own; errors of strategies are returned, not raised."""
+
+    def __init__(self, plan: RunPlan, states: Mapping[str, Mapping[int, bytes]]) -> None:
+        self._host = build_host(plan)
+        single_threaded()
+        self._keys = signers(plan)
+        for stage, parts in states.items():
+            self._host.restore(stage, parts)
+
+    def decide(self, stage: str, rows: bytes) -> Results | LucentError:
+        """Decide on rows sent as an Arrow IPC stream, and sign."""
+        try:
+            with pa.ipc.open_stream(pa.py_buffer(rows)) as reader:
+                batch = reader.read_next_batch()
+            return sign(self._host.decide(stage, batch), self._keys)
+        except LucentError as error:
+            return error
+
+    def snapshot(self, stage: str) -> dict[int, bytes] | LucentError:
+        """The state of a stage by key group."""
+        try:
+            return self._host.snapshot(stage)
+        except LucentError as error:
+            return error
+
+    def ready(self) -> None:
+        """Answers once the host is there and restored."""
+
+
+class RayHosts:
+    """The hosts of a run as Ray actors, one CPU each.
+
+    A host that dies ends the run with `HostDied`. `states` gives each stage's snapshot parts.
+    """
+
+    def __init__(
+        self, plan: RunPlan, post: Post, states: Mapping[str, Mapping[int, bytes]]
+    ) -> None:
+        self._post = post
+        actor = ray.remote(**_ONCE)(HostActor)
+        self._actors = [
+            actor.options(num_cpus=1).remote(
+                plan, {stage: plan.share(number, parts) for stage, parts in states.items()}
+            )
+            for number in range(plan.hosts)
+        ]
+        try:
+            ray.get([one.ready.remote() for one in self._actors])
+        except RayError as error:
+            raise HostDied(f"a host could not start: {error}") from error
+
+    def send(self, command: Send) -> None:
+        """Send a part to its host; never waits."""
+        actor = self._actors[command.host]
+        reference = actor.decide.remote(command.stage, _ipc(command.rows))
+        self._then(
+            reference,
+            command.host,
+            lambda results: HostAnswered(command.stage, command.seq, command.host, results),
+        )
+
+    def snapshot(self, command: TakeSnapshot) -> None:
+        """Ask a host for a snapshot; it works on it behind all parts sent before."""
+        reference = self._actors[command.host].snapshot.remote(command.stage)
+        self._then(
+            reference,
+            command.host,
+            lambda parts: SnapshotTaken(command.stage, command.seq, command.host, parts),
+        )
+
+    def close(self) -> None:
+        """End the host processes."""
+        for actor in self._actors:
+            ray.kill(actor)
+
+    def _then(self, reference: Any, host: int, message: Callable[[Any], Any]) -> None:
+        def arrived(future: Any) -> None:
+            error = future.exception()
+            if error is not None:
+                self._post(HostDied(f"host {host} died: {error}; run the same command to resume"))
+                return
+            answer = future.result()
+            self._post(answer if isinstance(answer, LucentError) else message(answer))
+
+        reference.future().add_done_callback(arrived)
+
+
+def _ipc(rows: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    raw: bytes = sink.getvalue().to_pybytes()
+    return raw
+
+
+class Control(Protocol):
+    """What a run under way can be asked for, from another thread."""
+
+    def drain(self) -> None:
+        """Ask for an orderly stop."""
+
+    def status(self) -> Any:
+        """How the run stands."""
+
+
+class SupervisorActor(Generic[T]):
+    """Carries a run out in an actor; `status` and `drain` answer while `run` is under way."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def run(self, work: Callable[[Any], T]) -> T | LucentError:
+        """Carry out `work(control)`; errors are returned, not raised."""
+        try:
+            return work(self._control)
+        except LucentError as error:
+            return error
+
+    def status(self) -> Any:
+        """How the run stands."""
+        return self._control.status()
+
+    def drain(self) -> None:
+        """Ask for an orderly stop."""
+        self._control.drain()
+
+
+def start_supervisor(name: str, control: Control) -> Any:
+    """The supervisor actor of the run `name`; `ValueError` from Ray if there is one already."""
+    actor = ray.remote(max_concurrency=4, num_cpus=0, **_ONCE)(SupervisorActor)
+    return actor.options(name=f"lucent-{name}", namespace=NAMESPACE).remote(control)

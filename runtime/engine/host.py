@@ -1,0 +1,142 @@
+"""A host: holds the state of its key groups and decides, window by window. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from runtime.deciding import Decision, StateCodec, Strategy, Window
+from runtime.engine.author import Byline, Chain, Sign, new_chain, write_draft
+from runtime.engine.keygroups import key_group
+from runtime.engine.messages import Results, Sealed
+from runtime.engine.windows import Rows, columns_for, read_rows
+from runtime.errors import DecisionInvalid, LucentError, StrategyRaised
+from runtime.events import GENESIS, Cause, split_decision_stream
+from runtime.identity import Draft, seal
+
+Drafts = tuple[tuple[int, tuple[Draft, ...]], ...]
+"""Of each key group of a part: what was decided in it, in order, not signed yet."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """What an agent keeps of one aggregate: the strategy's state and its chain."""
+
+    state: Any
+    chain: Chain
+
+
+@dataclass(slots=True)
+class Desk:
+    """An agent at work in a host: its byline, its strategy, and a cell an aggregate.
+
+    `protocols` maps feed names to the protocol they observe.
+    """
+
+    line: Byline
+    strategy: Strategy[Any]
+    protocols: Mapping[str, str]
+    cells: dict[str, Cell] = field(default_factory=dict)
+    codec: StateCodec = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.codec = StateCodec(self.strategy.State)
+
+    def decide(self, rows: Rows, start: int, window: Window, drafts: list[Draft]) -> None:
+        """Decide on a window whose first row is `start` of `rows`; adds to `drafts`."""
+        cell = self.cells.get(window.aggregate)
+        if cell is None:
+            chain = new_chain(self.line.agent, window.aggregate, GENESIS)
+            cell = Cell(self.strategy.start(window.aggregate), chain)
+            self.cells[window.aggregate] = cell
+        last, ordinal = -1, 0
+        for row, decision in self._decisions(cell, window, rows, start):
+            if not max(last, 0) <= row < len(window):
+                raise DecisionInvalid(
+                    f"strategy {self.strategy.name!r} decided on row {row} after row {last} of a"
+                    f" window of {len(window)} rows of {window.aggregate!r}: rows must not decrease"
+                )
+            ordinal = ordinal + 1 if row == last else 0
+            last = row
+            cause = rows.cause(start + row)
+            protocol = rows.protocol_of(start + row) or self.protocols[cause.source]
+            drafts.append(write_draft(self.line, cell.chain, decision, cause, ordinal, protocol))
+
+    def _decisions(
+        self, cell: Cell, window: Window, rows: Rows, start: int
+    ) -> Sequence[tuple[int, Decision]]:
+        try:
+            return list(self.strategy.on_window(cell.state, window))
+        except LucentError:
+            raise
+        except Exception as error:
+            first: Cause = rows.cause(start)
+            raise StrategyRaised(
+                f"strategy {self.strategy.name!r} of agent {self.line.agent!r} raised"
+                f" {type(error).__name__}: {error}; aggregate {window.aggregate!r}, in the"
+                f" {len(window)} events from row {first.row} of {first.source}"
+                f" (position {first.position})"
+            ) from error
+
+
+class Host:
+    """Decides on the parts it is given, in their order; `desks` are its agents by stage.
+
+    Deciding and signing are two steps, so that a shell may sign elsewhere.
+    """
+
+    def __init__(self, desks: Mapping[str, Sequence[Desk]]) -> None:
+        self._desks = desks
+        self._inputs = {
+            stage: columns_for([desk.strategy.inputs for desk in those])
+            for stage, those in desks.items()
+        }
+
+    def decide(self, stage: str, batch: pa.RecordBatch) -> Drafts:
+        """Decide on rows sorted by aggregate; answers for every key group among them."""
+        rows = read_rows(batch, self._inputs[stage])
+        by_group: dict[int, list[Draft]] = {}
+        for start, window in rows.windows():
+            drafts = by_group.setdefault(key_group(window.aggregate), [])
+            for desk in self._desks[stage]:
+                desk.decide(rows, start, window, drafts)
+        return tuple((group, tuple(drafts)) for group, drafts in by_group.items())
+
+    def snapshot(self, stage: str) -> dict[int, bytes]:
+        """The state of a stage by key group, as MessagePack; empty groups are left out."""
+        parts: dict[int, list[tuple[str, str, int, str, bytes]]] = {}
+        for desk in self._desks[stage]:
+            for aggregate, cell in desk.cells.items():
+                state = desk.codec.encode(cell.state)
+                chain = cell.chain
+                parts.setdefault(key_group(aggregate), []).append(
+                    (desk.line.agent, aggregate, chain.revision, chain.previous, state)
+                )
+        return {group: msgspec.msgpack.encode(cells) for group, cells in parts.items()}
+
+    def restore(self, stage: str, parts: Mapping[int, bytes]) -> None:
+        """Take over state from a snapshot; raises `StateInvalid` if it does not fit."""
+        desks = {desk.line.agent: desk for desk in self._desks[stage]}
+        decoder = msgspec.msgpack.Decoder(list[tuple[str, str, int, str, bytes]])
+        for part in parts.values():
+            for agent, aggregate, revision, previous, state in decoder.decode(part):
+                desk = desks[agent]
+                chain = new_chain(agent, aggregate, previous)
+                chain.revision = revision
+                desk.cells[aggregate] = Cell(desk.codec.decode(state), chain)
+
+
+def sign(drafts: Drafts, keys: Mapping[str, Sign]) -> Results:
+    """Sign all drafts; `keys` maps the name of an agent to its signing function."""
+    return tuple((group, tuple(_sealed(one, keys) for one in those)) for group, those in drafts)
+
+
+def _sealed(drafted: Draft, keys: Mapping[str, Sign]) -> Sealed:
+    event = seal(drafted, keys[split_decision_stream(drafted.stream)[0]])
+    return Sealed(
+        drafted.stream, drafted.revision, event.event_id, event.type, event.data, event.metadata
+    )

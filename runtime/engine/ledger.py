@@ -1,0 +1,80 @@
+"""From commits to one write: what is new is appended, what the log holds is compared. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runtime.engine.messages import Commit, Sealed
+from runtime.errors import ReplayDiverged
+from runtime.events import NewEvent, RecordedEvent
+from runtime.store import Append, Checkpoint, Snapshot, Write
+
+
+class Log(Protocol):
+    """What the ledger asks of the log."""
+
+    def revision(self, stream: str) -> int:
+        """The last revision of `stream`, -1 if it has none."""
+
+    def event(self, stream: str, revision: int) -> RecordedEvent:
+        """The event at that revision."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Follows the revision of each stream of a run, and drops what was decided before.
+
+    After a restart hosts decide again on what they had not snapshotted; such events stand
+    in the log already, and must be the same to the byte: else `ReplayDiverged`.
+    """
+
+    run: str
+    log: Log
+    _revisions: dict[str, int] = field(default_factory=dict)
+
+    def write(self, commits: Iterable[Commit]) -> Write:
+        """One write for all of `commits`, in their order."""
+        events: dict[str, list[Sealed]] = {}
+        checkpoints: dict[str, Checkpoint] = {}
+        snapshots: dict[str, Snapshot] = {}
+        for commit in commits:
+            name = f"{self.run}/{commit.stage}"
+            for event in commit.events:
+                if self._is_new(event):
+                    events.setdefault(event.stream, []).append(event)
+            if commit.checkpoint is not None:
+                checkpoints[name] = Checkpoint(name, commit.checkpoint)
+            if commit.snapshot is not None:
+                snapshots[name] = Snapshot(name, *commit.snapshot)
+        appends = [
+            Append(stream, those[0].revision - 1, [NewEvent(*event[2:]) for event in those])
+            for stream, those in events.items()
+        ]
+        return Write(appends, tuple(checkpoints.values()), tuple(snapshots.values()))
+
+    def _is_new(self, event: Sealed) -> bool:
+        stream = event.stream
+        revision = self._revisions.get(stream)
+        if revision is None:
+            revision = self.log.revision(stream)
+        if event.revision == revision + 1:
+            self._revisions[stream] = event.revision
+            return True
+        self._revisions[stream] = revision
+        if event.revision > revision:
+            raise ReplayDiverged(
+                f"{stream} ends at event {revision}, but event {event.revision} was decided next:"
+                " the log lost events since the run's last snapshot; check it with 'lucent verify'"
+            )
+        self._compare(event, self.log.event(stream, event.revision))
+        return False
+
+    def _compare(self, event: Sealed, stored: RecordedEvent) -> None:
+        if event[2:] != (stored.event_id, stored.type, stored.data, stored.metadata):
+            raise ReplayDiverged(
+                f"event {event.revision} of {event.stream} was decided differently this time:"
+                " the strategy, a library or the processor changed since the run began;"
+                " compare the fingerprints in its RunStarted and RunResumed events"
+            )

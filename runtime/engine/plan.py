@@ -1,0 +1,124 @@
+"""What a run is made of, as plain data that can be sent to any process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from runtime.deciding import Strategy, event_by_event
+from runtime.engine.author import byline
+from runtime.engine.credit import CreditLimits
+from runtime.engine.host import Desk, Host
+from runtime.engine.keygroups import assignment
+from runtime.errors import ConfigError
+from runtime.identity import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """An agent of a run.
+
+    `strategy` is `module:Class`; `form` is `auto` (the window form where the strategy has
+    one), `event` or `window`. `rank` orders the agents: upstream first.
+    """
+
+    name: str
+    rank: int
+    strategy: str
+    parameters: Mapping[str, Any]
+    key: SigningKey
+    form: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """Agents that take in the same events by the same key.
+
+    `listens` and `select` say which events, `key` which column is the aggregate; `upstream`
+    maps the agents whose decisions they take in to the stage these decide in, and is empty
+    for observations.
+    """
+
+    name: str
+    agents: tuple[AgentPlan, ...]
+    listens: tuple[str, ...]
+    key: str
+    select: Mapping[str, tuple[str, ...]]
+    upstream: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run: its id, its stages in topological order, and how it is carried out.
+
+    `protocols` maps feed names to the protocol they observe. Neither `hosts` nor `limits`
+    nor `snapshot_events` influence what is decided.
+    """
+
+    run: str
+    run_id: str
+    stages: tuple[StagePlan, ...]
+    protocols: Mapping[str, str]
+    hosts: int = 1
+    limits: CreditLimits = field(default_factory=CreditLimits)
+    snapshot_events: int = 1_000_000
+
+    @property
+    def agents(self) -> tuple[AgentPlan, ...]:
+        """All agents of the run."""
+        return tuple(agent for stage in self.stages for agent in stage.agents)
+
+    def share(self, host: int, parts: Mapping[int, bytes]) -> dict[int, bytes]:
+        """The parts of a snapshot that belong to `host`."""
+        owners = assignment(range(self.hosts))
+        return {group: part for group, part in parts.items() if owners[group] == host}
+
+
+class _EventForm(Strategy[Any]):
+    """Any strategy, driven event by event even where it has a window form."""
+
+    name, version, State = "event-form", "1", object
+
+    def __init__(self, strategy: Strategy[Any]) -> None:
+        super().__init__(strategy.parameters)
+        self._inner = strategy
+        self.inputs, self.State = strategy.inputs, strategy.State  # type: ignore[misc]
+        self.start = strategy.start  # type: ignore[method-assign]
+
+    def on_window(self, state: Any, window: Any) -> Any:
+        return event_by_event(self._inner, state, window)
+
+
+def strategy_class(reference: str) -> type[Strategy[Any]]:
+    """The class `module:Class`; `ConfigError` if it cannot be imported or is no strategy."""
+    module, _, name = reference.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"cannot load strategy {reference!r}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise ConfigError(f"{reference!r} is not a Strategy")
+    return found
+
+
+def build_host(plan: RunPlan) -> Host:
+    """A host with a desk for every agent of the run, and no state yet."""
+    return Host({s.name: [_desk(plan, agent) for agent in s.agents] for s in plan.stages})
+
+
+def signers(plan: RunPlan) -> dict[str, Any]:
+    """The signing function of each agent, by name."""
+    return {agent.name: agent.key.sign for agent in plan.agents}
+
+
+def _desk(plan: RunPlan, agent: AgentPlan) -> Desk:
+    strategy = strategy_class(agent.strategy).configure(agent.parameters)
+    stamp = {
+        "name": strategy.name,
+        "version": strategy.version,
+        "parameters": strategy.parameters_digest,
+    }
+    line = byline(agent.name, agent.key.did, plan.run_id, stamp, strategy.emits)
+    return Desk(line, _EventForm(strategy) if agent.form == "event" else strategy, plan.protocols)

@@ -1,0 +1,130 @@
+"""From Arrow rows, sorted by aggregate, to one window an aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from runtime.deciding import Text, Window
+from runtime.events import Cause, id_text, observation_id
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a message to a host, as NumPy columns; sorted by aggregate."""
+
+    aggregates: Text
+    time: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+    position: NDArray[np.int64]
+    row: NDArray[np.int64]
+    source: Text
+    types: Text
+    protocol: Text | None
+    ids: pa.Array | None
+    columns: Mapping[str, NDArray[Any] | Text]
+
+    def cause(self, index: int) -> Cause:
+        """What a decision on row `index` comes from."""
+        source = self.source.values[self.source.codes[index]]
+        row = int(self.row[index])
+        known = observation_id(source, row) if self.ids is None else self.ids[index].as_py()
+        return Cause(id_text(known), source, row, int(self.position[index]), int(self.time[index]))
+
+    def protocol_of(self, index: int) -> str | None:
+        """The protocol that row `index` itself names, if rows of this stage do."""
+        return None if self.protocol is None else self.protocol.values[self.protocol.codes[index]]
+
+    def windows(self) -> Iterator[tuple[int, Window]]:
+        """Each aggregate's window, with the index of its first row."""
+        codes = self.aggregates.codes
+        borders = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
+        one_type = self.types.values[0] if len(self.types.values) == 1 else None
+        same_clock = self.known_at is self.time
+        for start, end in pairwise(borders):
+            cut = slice(start, end)
+            time = self.time[cut]
+            columns = {
+                name: column.cut(cut) if isinstance(column, Text) else column[cut]
+                for name, column in self.columns.items()
+            }
+            yield (
+                start,
+                Window(
+                    self.aggregates.values[codes[start]],
+                    time,
+                    time if same_clock else self.known_at[cut],
+                    one_type if one_type is not None else self.types.cut(cut),
+                    columns,
+                ),
+            )
+
+
+def read_rows(batch: pa.RecordBatch, inputs: Mapping[str, type]) -> Rows:
+    """The columns a stage needs; an input that the batch lacks is NaN, "" or False throughout.
+
+    `inputs` gives the type of each input: float, str or bool.
+    """
+    names = set(batch.schema.names)
+    time = _integers(batch, "event_time")
+    known_at = _integers(batch, "known_at")
+    return Rows(
+        aggregates=_text(batch.column("aggregate")),
+        time=time,
+        known_at=time if np.array_equal(time, known_at) else known_at,
+        position=_integers(batch, "position"),
+        row=_integers(batch, "row"),
+        source=_text(batch.column("source")),
+        types=_text(batch.column("type")),
+        protocol=_text(batch.column("protocol")) if "protocol" in names else None,
+        ids=batch.column("id") if "id" in names else None,
+        columns={
+            name: _read(batch.column(name), kind)
+            if name in names
+            else _absent(kind, batch.num_rows)
+            for name, kind in inputs.items()
+        },
+    )
+
+
+def columns_for(inputs: Sequence[Mapping[str, type]]) -> dict[str, type]:
+    """All inputs of several strategies together, in the order of their first mention."""
+    merged: dict[str, type] = {}
+    for one in inputs:
+        merged |= one
+    return merged
+
+
+def _integers(batch: pa.RecordBatch, name: str) -> NDArray[np.int64]:
+    values: NDArray[np.int64] = batch.column(name).to_numpy(zero_copy_only=True)
+    return values
+
+
+def _text(column: pa.DictionaryArray) -> Text:
+    indices = column.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices, -1)
+    return Text(indices.to_numpy(zero_copy_only=True), column.dictionary.to_pylist())
+
+
+def _read(column: pa.Array, kind: type) -> NDArray[Any] | Text:
+    if kind is str:
+        return _text(column)
+    if kind is bool:
+        flags: NDArray[Any] = pc.fill_null(column, False).to_numpy(zero_copy_only=False)  # noqa: FBT003 (Arrow's own signature)
+        return flags
+    numbers: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _absent(kind: type, rows: int) -> NDArray[Any] | Text:
+    if kind is str:
+        return Text(np.full(rows, -1, np.int32), ())
+    return np.zeros(rows, np.bool_) if kind is bool else np.full(rows, np.nan)

@@ -1,0 +1,178 @@
+"""What agents decided, as the input of others: read from the log, in an order that replays.
+
+The log's own order depends on which host was faster. The order handed out does not: by the
+position of the first observation behind a decision, then by the rank of its agent, its
+stream and its number. A decision is handed out once the log is known to hold all that come
+before it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from runtime.events import RecordedEvent, parse_id, parse_time, split_decision_stream
+from runtime.feeds.port import FeedBatch
+from runtime.store import EventStore, Filter
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_BASE = {
+    "aggregate": _TEXT,
+    "event_time": pa.int64(),
+    "known_at": pa.int64(),
+    "position": pa.int64(),
+    "source": _TEXT,
+    "row": pa.int64(),
+    "type": _TEXT,
+    "protocol": _TEXT,
+    "id": pa.binary(16),
+}
+_ARROW = {str: _TEXT, float: pa.float64(), bool: pa.bool_()}
+
+
+class _Metadata(msgspec.Struct):
+    position: str
+    timestamp: str
+
+
+class _Data(msgspec.Struct):
+    protocol: str
+    aggregate: str
+    features: dict[str, Any]
+    action: str
+    confidence: float
+    yield_: float | None = msgspec.field(name="yield", default=None)
+    reason: str = ""
+
+    def read(self, name: str) -> object:
+        """A field by the name strategies know it under: data's own, `origin`, or a feature."""
+        if name in ("action", "confidence", "protocol", "reason"):
+            return getattr(self, name)
+        if name == "origin":
+            return self.aggregate
+        return self.yield_ if name == "yield" else self.features.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSource:
+    """Which decisions to read: agents with their ranks, event types, and as what.
+
+    `key` names the field that becomes the aggregate (decisions without it are passed over);
+    `fields` the other fields to hand out, with their types (float, str, bool).
+    """
+
+    ranks: Mapping[str, int]
+    types: tuple[str, ...]
+    key: str
+    fields: Mapping[str, type]
+
+
+@dataclass(order=True, slots=True)
+class _Waiting:
+    position: int
+    rank: int
+    stream: str
+    revision: int
+    event: RecordedEvent = field(compare=False)
+
+
+class DecisionTape:
+    """Reads the decisions of `source` from `store`.
+
+    `advance` says how far the log is complete; `read` returns what may be handed out, cut
+    between two positions only (so a batch may exceed its limit by decisions on the same
+    observation). Memory holds what stands in the log between two marks.
+    """
+
+    def __init__(self, store: EventStore, source: DecisionSource) -> None:
+        self._store = store
+        self._source = source
+        self._filter = Filter([f"agent-{agent}/" for agent in source.ranks], source.types)
+        self._marks: deque[tuple[int, int]] = deque()
+        self._heap: list[_Waiting] = []
+        self._position = self._next = 0
+        self._fields = {
+            name: kind
+            for name, kind in source.fields.items()
+            if name not in ("protocol", source.key)
+        } | {source.key: str}
+        self.schema = pa.schema(
+            _BASE | {name: _ARROW[kind] for name, kind in sorted(self._fields.items())}
+        )
+
+    def seek(self, cursor: str) -> None:
+        """Go on behind the batch that had this cursor."""
+        fields = json.loads(cursor)
+        self._position, self._next = int(fields["position"]), int(fields["log"])
+
+    def advance(self, watermark: int, log: int) -> None:
+        """The log holds, up to position `log`, all decisions caused before `watermark`."""
+        self._marks.append((watermark, log))
+
+    def read(self, limit: int) -> FeedBatch | None:
+        """The next decisions, at least those on one observation; None if none is known yet."""
+        while self._marks and self._marks[0][0] <= self._position:
+            self._marks.popleft()
+        if not self._marks:
+            return None
+        watermark, log = self._marks[0]
+        self._scan(log)
+        taken: list[_Waiting] = []
+        while self._heap and self._heap[0].position < watermark:
+            if len(taken) >= limit and self._heap[0].position != taken[-1].position:
+                break
+            taken.append(heapq.heappop(self._heap))
+        more = self._heap and self._heap[0].position < watermark
+        self._position = taken[-1].position + 1 if more else watermark
+        first = min((one.event.position for one in self._heap), default=self._next)
+        cursor = json.dumps({"position": self._position, "log": first}, sort_keys=True)
+        return FeedBatch(self._batch(taken), self._position, cursor)
+
+    def _scan(self, log: int) -> None:
+        if log < self._next:
+            return
+        for event in self._store.read_all(self._next, only=self._filter):
+            if event.position > log:
+                break
+            position = int(msgspec.json.decode(event.metadata, type=_Metadata).position)
+            if position >= self._position:
+                rank = self._source.ranks[split_decision_stream(event.stream)[0]]
+                waiting = _Waiting(position, rank, event.stream, event.revision, event)
+                heapq.heappush(self._heap, waiting)
+        self._next = log + 1
+
+    def _batch(self, taken: list[_Waiting]) -> pa.RecordBatch:
+        rows: dict[str, list[object]] = {name: [] for name in self.schema.names}
+        for one in taken:
+            event = one.event
+            data = msgspec.json.decode(event.data, type=_Data)
+            key = data.read(self._source.key)
+            if not key:
+                continue
+            time = parse_time(msgspec.json.decode(event.metadata, type=_Metadata).timestamp)
+            base = (key, time, time, one.position, event.stream, event.revision, event.type)
+            for name, value in zip(_BASE, (*base, data.protocol, event.event_id), strict=True):
+                rows[name].append(value)
+            for name, kind in self._fields.items():
+                rows[name].append(_typed(data.read(name), kind))
+        return pa.RecordBatch.from_pydict(rows, schema=self.schema)
+
+
+def _typed(value: object, kind: type) -> object:
+    if kind is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if number else float("nan")  # type: ignore[arg-type]
+    return value if isinstance(value, kind) else kind()
+
+
+def cause_of(event: RecordedEvent) -> tuple[bytes, str, int]:
+    """The id, source and row of what caused a stored decision."""
+    fields = msgspec.json.decode(event.metadata)
+    return parse_id(fields["$causationId"]), fields["source"], int(fields["row"])

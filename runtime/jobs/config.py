@@ -1,0 +1,195 @@
+"""The config of a run: what a user writes in TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ByteSize, Field, ValidationError, field_validator
+
+from runtime.engine.credit import CreditLimits
+from runtime.errors import ConfigError
+from runtime.events import NAME
+from runtime.feeds import TapeSpec
+from runtime.settings import Section
+
+PACKAGE = "package:"
+"""Begins a path inside an installed package: `package:agents.samples/aave-v3-daily/x.parquet`."""
+
+
+def resolve_path(path: str, base: Path) -> Path:
+    """The file a config names: inside a package, absolute, or relative to the config.
+
+    >>> resolve_path("rates.parquet", Path("/data")).as_posix()
+    '/data/rates.parquet'
+    """
+    if path.startswith(PACKAGE):
+        package, _, rest = path.removeprefix(PACKAGE).partition("/")
+        try:
+            return Path(str(files(package).joinpath(rest)))
+        except ModuleNotFoundError:
+            raise ConfigError(f"{path!r}: there is no package {package!r}") from None
+    return base / Path(path).expanduser()
+
+
+class RunSection(Section):
+    """`[run]`: the name of the run, and every how many events its state is snapshotted."""
+
+    name: str
+    snapshot_events: int = Field(1_000_000, ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        return _checked_name(name)
+
+    @classmethod
+    def title(cls) -> str:
+        return "[run]"
+
+
+class StoreConfig(Section):
+    """`[store]`: where the log is."""
+
+    path: str
+
+
+class KeysConfig(Section):
+    """`[keys]`: a directory of keys and the file their passphrase is in, or demo keys.
+
+    Without `passphrase_file` the passphrase is taken from LUCENT_PASSPHRASE.
+    """
+
+    directory: str = "keys"
+    passphrase_file: str | None = None
+    demo: bool = False
+
+
+class HostsConfig(Section):
+    """`[hosts]`: how many, and in what shell: `ray` (a process each) or `local`.
+
+    `address` names a Ray cluster to join; without it Ray is started on this machine.
+    """
+
+    count: int = Field(2, ge=1, le=4096)
+    shell: Literal["ray", "local"] = "ray"
+    address: str | None = None
+
+
+class CreditConfig(Section):
+    """`[credit]`: unfinished events and bytes of a stage, and events in one batch."""
+
+    events: int = Field(65_536, ge=1)
+    bytes: ByteSize = Field(ByteSize(64 * 1024 * 1024), ge=1)
+    batch: int = Field(8_192, ge=1)
+
+    def limits(self) -> CreditLimits:
+        """The limits the engine works with."""
+        return CreditLimits(self.events, int(self.bytes), self.batch)
+
+
+class AgentConfig(Section):
+    """`[[agents]]`: a registered agent, perhaps with other parameters, or one made here.
+
+    `agent` is a registered name or `module:NAME`; without it `name`, `strategy` and
+    `listens` are needed. `form` drives the strategy event by event or window by window.
+    """
+
+    agent: str | None = None
+    name: str | None = None
+    strategy: str | None = None
+    listens: tuple[str, ...] | None = None
+    key: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    select: dict[str, tuple[str, ...]] | None = None
+    form: Literal["auto", "event", "window"] = "auto"
+
+    @classmethod
+    def title(cls) -> str:
+        return "[[agents]]"
+
+
+class RunConfig(Section):
+    """A whole config; `base` is the directory relative paths start from."""
+
+    run: RunSection
+    store: StoreConfig
+    keys: KeysConfig = KeysConfig()
+    hosts: HostsConfig = HostsConfig()
+    credit: CreditConfig = CreditConfig()
+    feeds: tuple[TapeSpec, ...] = Field(min_length=1)
+    agents: tuple[AgentConfig, ...] = Field(min_length=1)
+    base: Path = Path()
+
+    @classmethod
+    def title(cls) -> str:
+        return "the config"
+
+    @field_validator("feeds")
+    @classmethod
+    def _feeds_differ(cls, feeds: tuple[TapeSpec, ...]) -> tuple[TapeSpec, ...]:
+        names = [feed.name for feed in feeds]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"two feeds are named {min(twice)!r}")
+        return feeds
+
+    @property
+    def store_path(self) -> Path:
+        """The store's file."""
+        return resolve_path(self.store.path, self.base)
+
+    def changed(self, section: str, **values: Any) -> RunConfig:
+        """This config with some values of a section replaced (those that are not None)."""
+        known = {name: value for name, value in values.items() if value is not None}
+        part = getattr(self, section)
+        data = part.model_dump() | known
+        return self.model_copy(update={section: type(part)(**data)})
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """Read a config file (TOML 1.0).
+
+    Raises `ConfigError` naming the file and each setting that is wrong; for an unknown one
+    it offers the nearest.
+    """
+    file = resolve_path(str(path), Path())
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read config {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {file} is not TOML: {error}") from None
+    try:
+        return parse_config(data, file.parent)
+    except ConfigError as error:
+        raise ConfigError(f"config {file}: {error}") from None
+
+
+def parse_config(data: dict[str, Any], base: Path) -> RunConfig:
+    """A config from a mapping; relative paths start from `base`, and feeds' become absolute.
+
+    Raises `ConfigError`.
+    """
+    try:
+        config = RunConfig(**(data | {"base": base}))
+    except ValidationError as error:
+        raise ConfigError("; ".join(_wrong(one) for one in error.errors())) from None
+    feeds = [
+        feed.model_copy(update={"path": str(resolve_path(feed.path, base).absolute())})
+        for feed in config.feeds
+    ]
+    return config.model_copy(update={"feeds": tuple(feeds)})
+
+
+def _wrong(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a name: use letters, digits, '.', '-', '_'")
+    return name

@@ -1,0 +1,169 @@
+"""What a run writes of itself: its own stream, signed and chained like every other.
+
+Lifecycle events carry the epoch as their time, since nothing signed comes from a clock;
+the store's `recorded_at` says when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from runtime.engine.plan import RunPlan
+from runtime.errors import FeedChanged, RunConflict, StreamNotFound
+from runtime.events import (
+    GENESIS,
+    Cause,
+    NewEvent,
+    RecordedEvent,
+    RunCompleted,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    cause_fields,
+    named_id,
+    run_stream,
+    time_text,
+    unsigned_metadata,
+)
+from runtime.identity import SigningKey, draft, recorded_digest, run_root, seal
+from runtime.store import EventStore, Filter
+
+
+class Journal:
+    """The own stream of a run: how it started, was paused, resumed, and ended."""
+
+    def __init__(self, store: EventStore, plan: RunPlan, key: SigningKey) -> None:
+        self._store, self._plan, self._key = store, plan, key
+        self._stream = run_stream(plan.run)
+
+    def begin(self, declared: Mapping[str, Any], fingerprint: Mapping[str, str]) -> bool:
+        """Record the start, or that the run goes on; returns True for a new run.
+
+        Raises `RunConflict` if the store holds a run of this name with other agents or
+        parameters, or one of its agents in another run; `FeedChanged` if an input changed.
+        """
+        last = self._last()
+        if last is None:
+            self._refuse_shared_agents()
+            start = RunStarted(
+                run=self._plan.run,
+                run_id=self._plan.run_id,
+                author=self._key.did,
+                agents=declared["agents"],
+                feeds=declared["feeds"],
+                locations=declared["locations"],
+                fingerprint=dict(fingerprint),
+            )
+            self._append(start, None)
+            return True
+        self._refuse_changes(declared)
+        if last.type != RunCompleted.__name__:
+            resumed = RunResumed(run_id=self._plan.run_id, fingerprint=dict(fingerprint))
+            self._append(resumed, last)
+        return False
+
+    def end(self, *, completed: bool) -> RunPaused:
+        """Record the root the run has come to; a completed run is not completed twice."""
+        heads = decision_heads(self._store, [agent.name for agent in self._plan.agents])
+        digests = {event.stream: recorded_digest(event) for event in heads}
+        kind = RunCompleted if completed else RunPaused
+        ended = kind(
+            run_id=self._plan.run_id,
+            root=run_root(digests),
+            streams=len(heads),
+            decisions=sum(event.revision + 1 for event in heads),
+        )
+        last = self._last()
+        if last is None or last.type != RunCompleted.__name__:
+            self._append(ended, last)
+        return ended
+
+    def _last(self) -> RecordedEvent | None:
+        try:
+            return next(iter(self._store.read_stream(self._stream, backwards=True, limit=1)), None)
+        except StreamNotFound:
+            return None
+
+    def _append(self, body: BaseModel, last: RecordedEvent | None) -> None:
+        revision = -1 if last is None else last.revision
+        previous = GENESIS if last is None else recorded_digest(last)
+        cause = Cause(self._plan.run_id, self._stream, revision, 0, 0)
+        metadata = unsigned_metadata(
+            self._plan.run_id, self._key.did, time_text(0), cause_fields(cause), previous
+        )
+        event = NewEvent(
+            named_id(f"lifecycle/{self._plan.run_id}/{revision + 1}"),
+            type(body).__name__,
+            body.model_dump_json().encode(),
+            metadata,
+        )
+        drafted = draft(self._stream, revision + 1, event)
+        self._store.append(self._stream, revision, [seal(drafted, self._key.sign)])
+
+    def _refuse_shared_agents(self) -> None:
+        mine = {agent.name for agent in self._plan.agents}
+        for started in started_runs(self._store):
+            shared = mine & {agent["name"] for agent in started.agents}
+            if shared:
+                raise RunConflict(
+                    f"agent {min(shared)!r} has its streams in this store from run"
+                    f" {started.run!r}: use another store, or give the agent another name"
+                )
+
+    def _refuse_changes(self, declared: Mapping[str, Any]) -> None:
+        runs = {one.run: one for one in started_runs(self._store)}
+        if self._plan.run not in runs:
+            raise RunConflict(
+                f"what run {self._plan.run!r} recorded of its start cannot be read:"
+                " see 'lucent verify'"
+            )
+        started = runs[self._plan.run]
+        if started.run_id == self._plan.run_id:
+            return
+        for before, now in zip(started.feeds, declared["feeds"], strict=False):
+            if before | {"digest": ""} == now | {"digest": ""} and before != now:
+                raise FeedChanged(
+                    f"the content of feed {now['name']!r} changed since run {self._plan.run!r}"
+                    f" began (SHA-256 was {before['digest']}, is {now['digest']}):"
+                    " put the old file back, or use a new store or run name"
+                )
+        raise RunConflict(
+            f"this store holds run {self._plan.run!r} with {_difference(started, declared)}:"
+            " use another store, or give the run and its agents other names"
+        )
+
+
+def decision_heads(store: EventStore, agents: list[str]) -> list[RecordedEvent]:
+    """The last event of each decision stream of these agents."""
+    return [event for agent in agents for event in store.heads(f"agent-{agent}/")]
+
+
+def started_runs(store: EventStore) -> list[RunStarted]:
+    """What each run in the store recorded when it started, in log order.
+
+    Events that cannot be read are passed over: `lucent verify` names them.
+    """
+    only = Filter(streams=["system-"], types=[RunStarted.__name__])
+    started = []
+    for event in store.read_all(only=only):
+        with suppress(ValidationError):
+            started.append(RunStarted.model_validate_json(event.data))
+    return started
+
+
+def _difference(started: RunStarted, declared: Mapping[str, Any]) -> str:
+    for what in ("agents", "feeds"):
+        before = {one["name"]: one for one in getattr(started, what)}
+        now = {one["name"]: one for one in declared[what]}
+        if before.keys() != now.keys():
+            return f"other {what} ({', '.join(sorted(before))})"
+        for name in sorted(now):
+            fields = [f for f in sorted(now[name]) if before[name].get(f) != now[name][f]]
+            if fields:
+                was = before[name].get(fields[0])
+                return f"another {fields[0]} of {name!r} (it was {was!r})"
+    return f"another order of agents or feeds (its id is {started.run_id})"

@@ -1,0 +1,177 @@
+"""Verifying a whole store: every signature, every chain, every root a run recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from runtime.errors import KeyInvalid
+from runtime.events import RunCompleted, RunPaused, RunStarted, kind_of, split_decision_stream
+from runtime.identity import Damage, StreamCheck, Trust, run_root
+from runtime.jobs.journal import started_runs
+from runtime.store import EventStore, Filter, SqliteStore
+
+THREADS = 8
+"""Streams checked at the same time: checking a signature needs no interpreter lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verification found: how much was checked, and each stream's first damage.
+
+    `roots` maps each run to the root its decision streams have now; `pinned` says that the
+    keys were given by the caller, and not taken from the log.
+    """
+
+    events: int
+    streams: int
+    damages: tuple[Damage, ...]
+    roots: Mapping[str, str]
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A root that a run recorded: where, what, and over whose streams."""
+
+    stream: str
+    revision: int
+    position: int
+    root: str
+    decisions: int
+    agents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A stream that was checked: its length and digest at each mark, and at its end."""
+
+    stream: str
+    at_marks: tuple[tuple[int, str], ...]
+    length: int
+    digest: str
+    damage: Damage | None
+
+    @property
+    def agent(self) -> str:
+        return split_decision_stream(self.stream)[0] if kind_of(self.stream) == "agent" else ""
+
+
+def verify_store(
+    path: str | Path,
+    *,
+    trust: Mapping[str, str] | None = None,
+    root: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Verdict:
+    """Check a store with public keys only; raises `StoreError` leaves.
+
+    `trust` maps each agent, and `supervisor` for the runs' own streams, to its did:key;
+    without it the keys that the log itself names are used, which finds any damage but not
+    a log that was written anew by someone else. `root` is one that a run printed earlier:
+    if the log never had it, it was truncated or rewritten. `progress` is told how many
+    streams are done, and of how many.
+    """
+    with SqliteStore.open(Path(path), writer=False) as store:
+        started = started_runs(store)
+        trusted = _trust(started, trust)
+        marks = _marks(store, started)
+        names = [*store.streams("system-"), *store.streams("agent-")]
+        checked: list[_Checked] = []
+        with ThreadPoolExecutor(THREADS) as pool:
+            for one in pool.map(lambda name: _check(store, name, trusted, marks), names):
+                checked.append(one)
+                progress(len(checked), len(names))
+    damages = [one.damage for one in checked if one.damage is not None]
+    roots = {run.run: _root_now(checked, _agents(run)) for run in started}
+    if not damages:
+        damages += _check_marks(checked, marks)
+    if root is not None and not damages:
+        damages += _check_root(root, marks, roots)
+    events = sum(one.length for one in checked)
+    return Verdict(events, len(names), tuple(damages), roots, trust is not None)
+
+
+def _trust(started: Sequence[RunStarted], given: Mapping[str, str] | None) -> Trust:
+    ids = {agent["name"]: run.run_id for run in started for agent in run.agents}
+    ids |= {f"system-{run.run}": run.run_id for run in started}
+    if given is None:
+        agents = {agent["name"]: agent["did"] for run in started for agent in run.agents}
+        return Trust(agents, {f"system-{run.run}": run.author for run in started}, ids)
+    missing = sorted(
+        {"supervisor", *(name for run in started for name in _agents(run))} - set(given)
+    )
+    if missing:
+        raise KeyInvalid(f"no trusted key was given for {', '.join(missing)}")
+    return Trust(given, {f"system-{run.run}": given["supervisor"] for run in started}, ids)
+
+
+def _agents(run: RunStarted) -> frozenset[str]:
+    return frozenset(agent["name"] for agent in run.agents)
+
+
+class _Recorded(msgspec.Struct):
+    root: str
+    decisions: int
+
+
+def _marks(store: EventStore, started: Sequence[RunStarted]) -> list[_Mark]:
+    agents = {f"system-{run.run}": _agents(run) for run in started}
+    marks = []
+    for event in store.read_all(
+        only=Filter(["system-"], [RunPaused.__name__, RunCompleted.__name__])
+    ):
+        try:
+            body = msgspec.json.decode(event.data, type=_Recorded)
+        except msgspec.MsgspecError:
+            continue
+        of = agents.get(event.stream, frozenset())
+        place = (event.stream, event.revision, event.position)
+        marks.append(_Mark(*place, body.root, body.decisions, of))
+    return marks
+
+
+def _check(store: EventStore, name: str, trust: Trust, marks: Sequence[_Mark]) -> _Checked:
+    check = StreamCheck(name, trust)
+    at_marks: list[tuple[int, str]] = []
+    damage = None
+    for event in store.read_stream(name):
+        while len(at_marks) < len(marks) and marks[len(at_marks)].position < event.position:
+            at_marks.append((check.revision + 1, check.digest))
+        damage = check.check(event)
+        if damage is not None:
+            break
+    at_marks += [(check.revision + 1, check.digest)] * (len(marks) - len(at_marks))
+    return _Checked(name, tuple(at_marks), check.revision + 1, check.digest, damage)
+
+
+def _root_now(checked: Sequence[_Checked], agents: frozenset[str]) -> str:
+    return run_root({one.stream: one.digest for one in checked if one.agent in agents})
+
+
+def _check_marks(checked: Sequence[_Checked], marks: Sequence[_Mark]) -> list[Damage]:
+    damages = []
+    for number, mark in enumerate(marks):
+        heads = {
+            one.stream: one.at_marks[number]
+            for one in checked
+            if one.agent in mark.agents and one.at_marks[number][0]
+        }
+        if run_root({stream: digest for stream, (_, digest) in heads.items()}) == mark.root:
+            continue
+        found = sum(length for length, _ in heads.values())
+        detail = f"it recorded root {mark.root} over {mark.decisions} decisions; the log holds"
+        detail += f" {found} with another root: events at the end of streams are missing or changed"
+        damages.append(Damage(mark.stream, mark.revision, mark.position, "root", detail))
+    return damages
+
+
+def _check_root(root: str, marks: Sequence[_Mark], roots: Mapping[str, str]) -> list[Damage]:
+    if root in roots.values() or any(mark.root == root for mark in marks):
+        return []
+    detail = f"the log never had root {root}: it was truncated or rewritten since"
+    return [Damage("the log", -1, -1, "root", detail)]

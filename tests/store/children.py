@@ -1,0 +1,91 @@
+"""Programs that the tests of the store run as other processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+
+HOLD = """
+import sys
+from runtime.store import SqliteStore
+with SqliteStore.open(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+WRITE = """
+import sys
+from random import Random
+from runtime.events import NewEvent, named_id
+from runtime.store import Append, Checkpoint, Expected, SqliteStore, Write
+path, life, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+random = Random(seed)
+with SqliteStore.open(path) as store:
+    for batch in range(10_000):
+        sizes = [random.randrange(1, 9) for _ in "ab"]
+        appends = [
+            Append(f"{stream}-{life}", Expected.ANY, [
+                NewEvent(named_id(f"{life}/{batch}/{stream}/{i}"), "T", str(batch).encode(),
+                         f"{size}".encode() + b" " * random.randrange(2000))
+                for i in range(size)
+            ])
+            for stream, size in zip("ab", sizes)
+        ]
+        store.write(Write(appends, [Checkpoint(life, str(batch))]))
+        print(batch, flush=True)
+"""
+
+APPEND = """
+import sys
+from runtime.events import NewEvent, named_id
+from runtime.store import Expected, SqliteStore
+with SqliteStore.open(sys.argv[1]) as store:
+    for line in sys.stdin:
+        name = line.strip()
+        store.append("s-1", Expected.ANY, [NewEvent(named_id(name), "T", b"", b"")])
+"""
+
+TRY = f"""
+import os, sys
+from runtime.errors import StoreError
+from runtime.events import NewEvent
+from runtime.store import Expected, SqliteStore
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid({NOBODY})
+    os.setuid({NOBODY})
+try:
+    with SqliteStore.open(sys.argv[1], writer=sys.argv[2] == "writer") as store:
+        print(store.end())
+        store.append("s-1", Expected.ANY, [NewEvent(bytes(16), "T", b"", b"")])
+except StoreError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def start(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    """Start a program; its standard input and output are pipes of text."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def try_as_nobody(path: Path, role: str) -> str:
+    """What comes of opening and appending as "writer" or "reader", without root's rights."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRY, str(path), role],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout

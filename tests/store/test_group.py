@@ -1,0 +1,108 @@
+"""Threads that share a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import (
+    StoreError,
+    StoreLocked,
+)
+from runtime.store import (
+    Expected,
+    SqliteStore,
+    Write,
+    connection,
+)
+from tests.store.samples import event
+
+ANY = Expected.ANY
+WAIT_SECONDS = 20
+
+
+class TestGroup:
+    def test_writers_that_wait_share_one_transaction(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with SqliteStore.open(path) as store:
+            writer = store._writer
+            assert writer is not None
+            shared: list[int] = []
+            first, go = threading.Event(), threading.Event()
+            commit = type(writer).commit
+
+            def slow(self: object, writes: list[Write]) -> object:
+                shared.append(len(writes))
+                first.set()
+                assert go.wait(WAIT_SECONDS)
+                return commit(writer, writes)
+
+            monkeypatch.setattr(type(writer), "commit", slow)
+            errors: list[StoreError] = []
+
+            def work(number: int) -> None:
+                try:
+                    store.append(f"s-{number % 4}", Expected.NO_STREAM, [event(str(number))])
+                except StoreError as error:
+                    errors.append(error)
+
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+            threads[0].start()
+            assert first.wait(WAIT_SECONDS)
+            for thread in threads[1:]:
+                thread.start()
+            while len(store._group._waiting) < 8:
+                time.sleep(0.001)
+            go.set()
+            for thread in threads:
+                thread.join(WAIT_SECONDS)
+            assert shared == [1, 7]
+            assert len(errors) == 4
+            assert len(list(store.read_all())) == 4
+
+    def test_a_transaction_that_fails_fails_for_all_of_them(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
+        with SqliteStore.open(path) as store, closing(sqlite3.connect(path)) as raw:
+            raw.execute("BEGIN IMMEDIATE")
+            errors: list[StoreError] = []
+
+            def work(number: int) -> None:
+                try:
+                    store.append(f"s-{number}", ANY, [event(str(number))])
+                except StoreError as error:
+                    errors.append(error)
+
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(WAIT_SECONDS)
+            raw.execute("ROLLBACK")
+            assert [type(error) for error in errors] == [StoreLocked] * 4
+            assert len({id(error) for error in errors}) == 4
+            assert store.append("s-0", ANY, [event("0")]).revision == 0
+
+    def test_an_interrupted_leader_leaves_the_others_their_turn(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with SqliteStore.open(path) as store:
+            writer = store._writer
+            assert writer is not None
+
+            def interrupted(*_: object) -> None:
+                raise KeyboardInterrupt
+
+            with monkeypatch.context() as patch:
+                patch.setattr(type(writer._tail), "flush", interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    store.append("s-1", ANY, [event("a")])
+            assert store._group._waiting == []
+            assert store.append("s-1", Expected.NO_STREAM, [event("b")]).revision == 0

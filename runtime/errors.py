@@ -21,6 +21,7 @@ position and says what to do.
     │   ├── StoreTooNew        written by a newer Lucent
     │   ├── StoreDamaged       the file is not a sound store
     │   ├── StoreFull          the disk is full
+    │   ├── StoreClosed        it was closed before
     │   ├── WrongExpectedVersion  the stream is not at the expected revision
     │   ├── StreamNotFound     no such stream
     │   └── EventNotFound      no such event
@@ -138,6 +139,10 @@ class StoreDamaged(StoreError):
 
 class StoreFull(StoreError):
     """The disk is full; nothing of the refused batch was stored."""
+
+
+class StoreClosed(StoreError):
+    """The store was closed before."""
 
 
 class WrongExpectedVersion(StoreError):

@@ -24,7 +24,6 @@ NAMESPACE = "lucent"
 """The Ray name space of all Lucent actors."""
 
 T = TypeVar("T")
-_ONCE = {"max_restarts": 0, "max_task_retries": 0}
 
 
 class HostActor:
@@ -67,9 +66,10 @@ class RayHosts:
         self, plan: RunPlan, post: Post, states: Mapping[str, Mapping[int, bytes]]
     ) -> None:
         self._post = post
-        actor = ray.remote(**_ONCE)(HostActor)
-        self._actors = [
-            actor.options(num_cpus=1).remote(
+        actor: Any = ray.remote(HostActor)
+        actor = actor.options(num_cpus=1, max_restarts=0, max_task_retries=0)
+        self._actors: list[Any] = [
+            actor.remote(
                 plan, {stage: plan.share(number, parts) for stage, parts in states.items()}
             )
             for number in range(plan.hosts)
@@ -157,5 +157,13 @@ class SupervisorActor(Generic[T]):
 
 def start_supervisor(name: str, control: Control) -> Any:
     """The supervisor actor of the run `name`; `ValueError` from Ray if there is one already."""
-    actor = ray.remote(max_concurrency=4, num_cpus=0, **_ONCE)(SupervisorActor)
-    return actor.options(name=f"lucent-{name}", namespace=NAMESPACE).remote(control)
+    actor: Any = ray.remote(SupervisorActor)
+    actor = actor.options(
+        name=f"lucent-{name}",
+        namespace=NAMESPACE,
+        num_cpus=0,
+        max_concurrency=4,
+        max_restarts=0,
+        max_task_retries=0,
+    )
+    return actor.remote(control)

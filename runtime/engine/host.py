@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +34,13 @@ class Cell:
 class Desk:
     """An agent at work in a host: its byline, its strategy, and a cell an aggregate.
 
-    `protocols` maps feed names to the protocol they observe.
+    `on_window` is the strategy's own, or drives it event by event; `protocols` maps feed
+    names to the protocol they observe.
     """
 
     line: Byline
     strategy: Strategy[Any]
+    on_window: Callable[[Any, Window], Iterable[tuple[int, Decision]]]
     protocols: Mapping[str, str]
     cells: dict[str, Cell] = field(default_factory=dict)
     codec: StateCodec = field(init=False)
@@ -70,7 +72,7 @@ class Desk:
         self, cell: Cell, window: Window, rows: Rows, start: int
     ) -> Sequence[tuple[int, Decision]]:
         try:
-            return list(self.strategy.on_window(cell.state, window))
+            return list(self.on_window(cell.state, window))
         except LucentError:
             raise
         except Exception as error:

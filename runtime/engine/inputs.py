@@ -50,19 +50,21 @@ class Decisions:
 
     def __init__(self, stage: str, tape: DecisionTape, select: Select) -> None:
         self._stage, self._tape, self._select = stage, tape, select
-        self._ended = False
+        self._watermark, self._ended = -1, False
 
     def read(self, limit: int) -> BatchArrived | FeedIdle | FeedEnded:
         """The next decisions that are complete in the log."""
         batch = self._tape.read(limit)
         if batch is not None:
             return _arrived(self._stage, batch, self._select, "aggregate")
-        return FeedEnded(self._stage) if self._ended else FeedIdle(self._stage)
+        if self._ended:
+            return FeedEnded(self._stage)
+        return FeedIdle(self._stage, self._watermark)
 
     def advance(self, command: Advance) -> None:
         """The log is complete up to a watermark."""
         self._tape.advance(command.watermark, command.log)
-        self._ended = command.ended
+        self._watermark, self._ended = command.watermark, command.ended
 
 
 def _arrived(stage: str, batch: FeedBatch, wanted: Select, key: str) -> BatchArrived:

@@ -35,9 +35,10 @@ class BatchArrived:
 
 @dataclass(frozen=True, slots=True)
 class FeedIdle:
-    """A feed has nothing more to give for now."""
+    """A feed has nothing more to give until it is told of a watermark beyond `watermark`."""
 
     stage: str
+    watermark: int = -1
 
 
 @dataclass(frozen=True, slots=True)

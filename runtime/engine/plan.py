@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -20,8 +21,8 @@ from runtime.identity import SigningKey
 class AgentPlan:
     """An agent of a run.
 
-    `strategy` is `module:Class`; `form` is `auto` (the window form where the strategy has
-    one), `event` or `window`. `rank` orders the agents: upstream first.
+    `strategy` is `module:Class`; `form` is `window` or `event` (drives the strategy event by
+    event even where it has a window form). `rank` orders the agents: upstream first.
     """
 
     name: str
@@ -29,7 +30,7 @@ class AgentPlan:
     strategy: str
     parameters: Mapping[str, Any]
     key: SigningKey
-    form: str = "auto"
+    form: str = "window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +77,6 @@ class RunPlan:
         return {group: part for group, part in parts.items() if owners[group] == host}
 
 
-class _EventForm(Strategy[Any]):
-    """Any strategy, driven event by event even where it has a window form."""
-
-    name, version, State = "event-form", "1", object
-
-    def __init__(self, strategy: Strategy[Any]) -> None:
-        super().__init__(strategy.parameters)
-        self._inner = strategy
-        self.inputs, self.State = strategy.inputs, strategy.State  # type: ignore[misc]
-        self.start = strategy.start  # type: ignore[method-assign]
-
-    def on_window(self, state: Any, window: Any) -> Any:
-        return event_by_event(self._inner, state, window)
-
-
 def strategy_class(reference: str) -> type[Strategy[Any]]:
     """The class `module:Class`; `ConfigError` if it cannot be imported or is no strategy."""
     module, _, name = reference.partition(":")
@@ -121,4 +107,6 @@ def _desk(plan: RunPlan, agent: AgentPlan) -> Desk:
         "parameters": strategy.parameters_digest,
     }
     line = byline(agent.name, agent.key.did, plan.run_id, stamp, strategy.emits)
-    return Desk(line, _EventForm(strategy) if agent.form == "event" else strategy, plan.protocols)
+    by_event = agent.form == "event"
+    decide = partial(event_by_event, strategy) if by_event else strategy.on_window
+    return Desk(line, strategy, decide, plan.protocols)

@@ -114,10 +114,10 @@ class Supervisor:
     def _feed_paused(self, message: FeedIdle | FeedEnded) -> list[Command]:
         stage = self._stages[message.stage]
         stage.pulled = False
-        stage.idle = True
         if isinstance(message, FeedEnded):
             stage.ended = True
             return self._advance()
+        stage.idle = message.watermark >= self._watermarks[message.stage]
         return []
 
     def _commit(self, stage: Stage, events: tuple[Sealed, ...]) -> list[Command]:

@@ -1,11 +1,15 @@
-"""What the engine asks of a feed."""
+"""What the engine asks of a feed, and what a feed tells of rows it could not use."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
+
+LISTED = 1_000
+"""How many rejected rows are listed one by one; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +25,51 @@ class FeedBatch:
     cursor: str
 
 
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that could not be used: its number in the file of `feed` (from 0), and why."""
+
+    feed: str
+    row: int
+    aggregate: str
+    reason: str
+    detail: str
+
+    def __str__(self) -> str:
+        where = f" ({self.aggregate})" if self.aggregate else ""
+        return f"feed {self.feed} row {self.row}{where}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectReport:
+    """Rows that could not be used: counts by (feed, reason), and the first of them."""
+
+    counts: Mapping[tuple[str, str], int]
+    rows: tuple[RejectedRow, ...]
+
+
 class Feed(Protocol):
+    """Ordered batches of observations.
+
+    Columns of `schema`: aggregate, source (the feed's name), type (dictionaries of text),
+    event_time, known_at (int64 ns), position (int64, place in the merged order, from 0
+    without gaps), row (int64, number in its file), and the fields by name: float64, bool,
+    or dictionaries of text.
+    """
+
     schema: pa.Schema
 
-    def read(self, limit: int) -> FeedBatch | None: ...
-    def seek(self, cursor: str) -> None: ...
-    def close(self) -> None: ...
+    def read(self, limit: int) -> FeedBatch | None:
+        """The next rows, `limit` at most; None at the end. Raises `FeedError` leaves."""
+
+    def seek(self, cursor: str) -> None:
+        """Go on behind the batch that had this cursor; before the first read."""
+
+    def rejected(self) -> RejectReport:
+        """The rows that could not be used so far."""
+
+    def digests(self) -> dict[str, str]:
+        """Hex SHA-256 of each input's content, by feed name."""
+
+    def close(self) -> None:
+        """Release the files."""

@@ -94,7 +94,8 @@ class AgentConfig(Section):
     """`[[agents]]`: a registered agent, perhaps with other parameters, or one made here.
 
     `agent` is a registered name or `module:NAME`; without it `name`, `strategy` and
-    `listens` are needed. `form` drives the strategy event by event or window by window.
+    `listens` are needed. `form = "event"` drives a strategy event by event even where it has
+    a window form; what it decides is the same.
     """
 
     agent: str | None = None
@@ -104,7 +105,7 @@ class AgentConfig(Section):
     key: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     select: dict[str, tuple[str, ...]] | None = None
-    form: Literal["auto", "event", "window"] = "auto"
+    form: Literal["window", "event"] = "window"
 
     @classmethod
     def title(cls) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 
 from runtime.engine.inputs import Decisions, Observations
@@ -43,11 +44,12 @@ class Outcome:
 
     `root` covers `decisions` events in `streams` decision streams; `events` counts what
     this process took in from the feeds, in `seconds` of wall time without start-up.
-    `hosts` is 0 if the run had been completed before.
+    `resumed` says that an earlier process had begun it.
     """
 
     run: str
     run_id: str
+    store: Path
     completed: bool
     resumed: bool
     root: str
@@ -159,6 +161,7 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     return Outcome(
         run=plan.run,
         run_id=plan.run_id,
+        store=ground.config.store_path,
         completed=completed,
         resumed=not ground.new,
         root=ended.root,

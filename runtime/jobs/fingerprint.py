@@ -35,9 +35,8 @@ def _processor() -> tuple[str, str]:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return platform.processor() or "unknown", "unknown"
-    facts = dict(
-        (part.strip() for part in line.split(":", 1)) for line in text.splitlines() if ":" in line
-    )
+    pairs = (line.partition(":") for line in text.splitlines())
+    facts = {name.strip(): value.strip() for name, _, value in pairs}
     flags = (facts.get("flags") or facts.get("Features") or "").split()
     simd = [flag for flag in flags if flag.startswith(("avx", "fma", "sse4", "asimd", "sve"))]
     return facts.get("model name", platform.machine()), " ".join(sorted(simd))

@@ -1,7 +1,6 @@
 """Event stores: the port and the embedded SQLite store."""
 
 from runtime.store.expectation import History, judge
-from runtime.store.faults import StoreClosed
 from runtime.store.port import (
     Append,
     Appended,
@@ -28,7 +27,6 @@ __all__ = [
     "History",
     "Snapshot",
     "SqliteStore",
-    "StoreClosed",
     "Write",
     "judge",
 ]

@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from runtime.store.faults import StoreClosed, translated
+from runtime.errors import StoreClosed
+from runtime.store.faults import translated
 
 BUSY_SECONDS = 5.0
 """How long to wait for another program that holds the file."""

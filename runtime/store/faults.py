@@ -28,10 +28,6 @@ _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 
 
-class StoreClosed(StoreError):
-    """The store was closed before."""
-
-
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Raise the `StoreError` that fits for any error of SQLite or the file system inside.

@@ -9,12 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from runtime.errors import EventNotFound, StoreDamaged, StoreForbidden, StoreMissing, StreamNotFound
+from runtime.errors import (
+    EventNotFound,
+    StoreClosed,
+    StoreDamaged,
+    StoreForbidden,
+    StoreMissing,
+    StreamNotFound,
+)
 from runtime.events import NewEvent, RecordedEvent, id_text
 from runtime.store import query
 from runtime.store.bell import Bell
 from runtime.store.connection import Pool, connect
-from runtime.store.faults import StoreClosed, translated
+from runtime.store.faults import translated
 from runtime.store.group import Group
 from runtime.store.lock import WriterLock
 from runtime.store.port import Append, Appended, CaughtUp, Expected, Filter, Snapshot, Write

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.errors import StoreError
-from runtime.store.faults import StoreClosed, store_fault, translated
+from runtime.errors import StoreClosed, StoreError
+from runtime.store.faults import store_fault, translated
 from runtime.store.port import Appended, Checkpoint, Snapshot, Write
 from runtime.store.tail import Tail
 

@@ -184,7 +184,7 @@ def test_a_later_stage_is_told_only_what_is_durable() -> None:
     stages = [StageSpec("up"), StageSpec("down", ("up",))]
     supervisor = Supervisor(stages, 1, CreditLimits())
     assert Advance("down", 0, -1, ended=False) in supervisor.start(-1)
-    supervisor.handle(FeedIdle("down"))
+    supervisor.handle(FeedIdle("down", 0))
     sent = supervisor.handle(BatchArrived("up", rows_of(["a"], 0), 1, ""))
     seq = next(command.seq for command in sent if isinstance(command, Send))
     answer = HostAnswered("up", seq, 0, ((key_group("a"), ()),))
@@ -193,3 +193,12 @@ def test_a_later_stage_is_told_only_what_is_durable() -> None:
     commands = supervisor.handle(Committed(0, 17))
     assert Advance("down", 1, 17, ended=False) in commands
     assert Advance("down", NEVER, 17, ended=True) in supervisor.handle(FeedEnded("up"))
+
+
+def test_an_idle_feed_that_was_told_more_meanwhile_is_asked_again() -> None:
+    stages = [StageSpec("up", position=5), StageSpec("down", ("up",))]
+    supervisor = Supervisor(stages, 1, CreditLimits())
+    assert Advance("down", 5, -1, ended=False) in supervisor.start(-1)
+    assert Advance("down", NEVER, -1, ended=True) in supervisor.handle(FeedEnded("up"))
+    asked = supervisor.handle(FeedIdle("down", watermark=5))
+    assert [command.stage for command in asked if isinstance(command, Pull)] == ["down"]

@@ -15,7 +15,7 @@ def sample_path(name: str) -> Path:
     Raises `FileNotFoundError`, naming the samples there are, if there is none of that name.
 
     >>> sorted(path.name for path in sample_path("aave-v3-daily").iterdir())
-    ['LICENSE', 'SOURCE.md', 'aave_v3_daily.parquet']
+    ['LICENSE', 'SOURCE.md', 'aave_v3_daily.parquet', 'demo.toml']
     >>> sample_path("aave-v3-daily/aave_v3_daily.parquet").suffix
     '.parquet'
     """

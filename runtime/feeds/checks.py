@@ -76,23 +76,59 @@ class Order:
         known: NDArray[np.int64],
         time: NDArray[np.int64],
         aggregates: NDArray[np.int32],
+        *,
+        alone: bool = False,
     ) -> None:
         """Refuse rows that go back or repeat, among those still usable.
 
-        `numbers` are the rows' numbers in the file.
+        `numbers` are the rows' numbers in the file. Refused rows count for nothing; with
+        `alone`, neither does any later row of their aggregate.
         """
         sound = np.flatnonzero(verdicts.usable)
         if not len(sound):
             return
-        highest = np.maximum.accumulate(np.concatenate(([self.known], known[sound])))
-        back = known[sound] < highest[:-1]
-        if back.any():
+        back = self._back(known[sound])
+        kept = sound[~back]
+        repeated = kept[self._repeated(known[kept], time[kept], aggregates[kept])]
+        if alone and (back.any() or len(repeated)):
+            kept = self._walk(verdicts, sound, known, time, aggregates)
+        else:
             verdicts.refuse(_mask(len(known), sound[back]), "unsorted")
-            sound = sound[~back]
-        repeated = self._repeated(known[sound], time[sound], aggregates[sound])
-        if len(repeated):
-            verdicts.refuse(_mask(len(known), sound[repeated]), "duplicate")
-        self._remember(numbers, sound, known, time, aggregates)
+            verdicts.refuse(_mask(len(known), repeated), "duplicate")
+        self._remember(numbers, kept, known, time, aggregates)
+
+    def _back(self, known: NDArray[np.int64]) -> Mask:
+        highest = np.maximum.accumulate(np.concatenate(([self.known], known)))
+        back: Mask = known < highest[:-1]
+        return back
+
+    def _walk(
+        self,
+        verdicts: Verdicts,
+        sound: NDArray[np.intp],
+        known: NDArray[np.int64],
+        time: NDArray[np.int64],
+        aggregates: NDArray[np.int32],
+    ) -> NDArray[np.intp]:
+        """The rows that stay when a bad row takes the rest of its aggregate with it."""
+        parked: set[int] = set()
+        highest, group, kept = self.known, set(self._tail), []
+        columns = (known[sound].tolist(), time[sound].tolist(), aggregates[sound].tolist())
+        for row, at, when, aggregate in zip(sound.tolist(), *columns, strict=True):
+            reason = "quarantined" if aggregate in parked else ""
+            if not reason and at < highest:
+                reason = "unsorted"
+            elif not reason and at == highest and (aggregate, when) in group:
+                reason = "duplicate"
+            if reason:
+                parked.add(aggregate)
+                verdicts.codes[row] = CODE[reason]
+                continue
+            if at > highest:
+                highest, group = at, set()
+            group.add((aggregate, when))
+            kept.append(row)
+        return np.array(kept, np.intp)
 
     def _repeated(
         self, known: NDArray[np.int64], time: NDArray[np.int64], aggregates: NDArray[np.int32]

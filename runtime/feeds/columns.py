@@ -5,6 +5,8 @@ Each conversion answers the values and a mask of the rows it could not read.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +19,8 @@ Mask = NDArray[np.bool_]
 
 LAST_TIME = 2**63 - 1
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([nN]a[nN]|[iI]nf(inity)?)\s*$"
-_INTEGER = r"^\s*[+-]?\d{1,19}\s*$"
+_INTEGER = r"^(\d{1,18}|[0-8]\d{18})$"
+_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _FALSE, _TRUE = ("false", "0", "no", "f"), ("true", "1", "yes", "t")
 
 
@@ -92,10 +95,9 @@ def read_times(column: pa.Array, unit: str) -> tuple[NDArray[np.int64], Mask]:
 
 
 def _stamps(column: pa.Array) -> tuple[NDArray[np.int64], Mask]:
-    zone = getattr(column.type, "tz", None)
-    stamps = column.cast(pa.timestamp("ns", zone)).cast(pa.int64())
-    times = pc.fill_null(stamps, -1).to_numpy(zero_copy_only=False)
-    return times, times < 0
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("s" if pa.types.is_date32(column.type) else "ms"))
+    return _counted(column.cast(pa.int64()), _NANOSECONDS[column.type.unit])
 
 
 def _texts(column: pa.Array) -> tuple[NDArray[np.int64], Mask]:
@@ -116,14 +118,22 @@ def _parsed(text: str) -> int:
 
 
 def _counted(column: pa.Array, nanoseconds: int) -> tuple[NDArray[np.int64], Mask]:
-    if pa.types.is_string(column.type):
-        good = pc.match_substring_regex(column, _INTEGER)
-        whole = pc.fill_null(good, False).to_numpy(zero_copy_only=False).all()  # noqa: FBT003
-        if whole:
-            column = pc.utf8_trim_whitespace(column).cast(pa.int64())
-    if not pa.types.is_integer(column.type):
+    if pa.types.is_integer(column.type):
+        return _counted_integers(column, nanoseconds)
+    if not pa.types.is_string(column.type):
         return _counted_floats(column, nanoseconds)
-    counts = pc.fill_null(column.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    text = pc.utf8_ltrim(pc.utf8_trim_whitespace(column), "+")
+    whole = pc.fill_null(pc.match_substring_regex(text, _INTEGER), False)  # noqa: FBT003
+    times, bad = _counted_integers(pc.if_else(whole, text, None).cast(pa.int64()), nanoseconds)
+    rest = ~whole.to_numpy(zero_copy_only=False)
+    if rest.any():
+        times[rest], bad[rest] = _counted_floats(column.filter(pa.array(rest)), nanoseconds)
+    return times, bad
+
+
+def _counted_integers(column: pa.Array, nanoseconds: int) -> tuple[NDArray[np.int64], Mask]:
+    whole = pc.fill_null(column.cast(pa.int64(), safe=False), -1)
+    counts = whole.to_numpy(zero_copy_only=False)
     bad = (counts < 0) | (counts > LAST_TIME // nanoseconds)
     return np.where(bad, 0, counts) * nanoseconds, bad
 
@@ -132,5 +142,21 @@ def _counted_floats(column: pa.Array, nanoseconds: int) -> tuple[NDArray[np.int6
     numbers, bad = read_numbers(column)
     with np.errstate(invalid="ignore"):
         bad = bad | ~(numbers >= 0) | (numbers >= LAST_TIME / nanoseconds)
-    whole = np.where(bad, 0, numbers)
-    return np.rint(whole * nanoseconds).astype(np.int64), bad
+    usable = np.where(bad, 0, numbers)
+    whole = np.floor(usable)
+    rest = np.rint((usable - whole) * nanoseconds).astype(np.int64)
+    return whole.astype(np.int64) * nanoseconds + rest, bad
+
+
+def raw_values(batch: pa.RecordBatch, index: int) -> dict[str, Any]:
+    """The values of a row as they stand in the file, by column."""
+    return {
+        name: _raw(batch.column(number)[index]) for number, name in enumerate(batch.schema.names)
+    }
+
+
+def _raw(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return str(value.cast(pa.int64()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -94,6 +95,8 @@ def _faults(path: Path) -> Iterator[None]:
 def _require(path: Path, columns: Sequence[str] | None, present: Sequence[str]) -> None:
     for column in columns or ():
         if column in present:
+            if list(present).count(column) > 1:
+                raise FeedDamaged(f"{path} has several columns {column!r}: rename all but one")
             continue
         near = get_close_matches(column, present, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -129,7 +132,7 @@ def _csv(path: Path, columns: Sequence[str] | None) -> Iterator[Chunk]:
         raise FeedEmpty(f"{path} is an empty file")
     with _open(path) as file:
         header = file.readline().decode("utf-8-sig").strip()
-    names = [name.strip().strip('"') for name in header.split(",")]
+    names = [name.strip() for name in next(csv.reader([header]), [])]
     _require(path, columns, names)
     texts = pacsv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
@@ -150,7 +153,7 @@ def _csv(path: Path, columns: Sequence[str] | None) -> Iterator[Chunk]:
 def _has_second_line(path: Path) -> bool:
     with _open(path) as file:
         file.readline()
-        return bool(file.readline().strip())
+        return any(line.strip() for line in file)
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -192,9 +195,14 @@ def _column(values: list[Any]) -> pa.Array:
     known = [value for value in values if value is not None]
     if known and all(type(value) is int and abs(value) < 2**63 for value in known):
         return pa.array(values, pa.int64())
-    if known and all(type(value) in (int, float) for value in known):
+    exact = all(type(value) is float or abs(value) < 2**53 for value in known if _is_number(value))
+    if known and exact and all(_is_number(value) for value in known):
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
     return pa.array([None if v is None else _text(v) for v in values], pa.string())
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def _text(value: Any) -> str:

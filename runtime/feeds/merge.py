@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from runtime.errors import FeedError
 from runtime.feeds.dictionary import TEXT, Dictionary
 from runtime.feeds.port import LISTED, FeedBatch, RejectReport
 from runtime.feeds.tape import Piece, Tape, aggregate_names
@@ -40,12 +41,19 @@ class _Lane:
         self.piece: Piece | None = None
         self.taken = 0
         self.ended = False
+        self.failure: FeedError | None = None
 
     def fill(self) -> None:
         """Have a piece at hand, unless the tape has ended."""
         if self.ended or (self.piece is not None and self.taken < len(self.piece.row)):
             return
-        piece = next(self._pieces, None)
+        if self.failure is not None:
+            raise self.failure
+        try:
+            piece = next(self._pieces, None)
+        except FeedError as error:
+            self.failure = error
+            raise
         self.ended = piece is None
         if piece is not None:
             self.piece, self.taken = piece, 0
@@ -90,8 +98,15 @@ class Merge:
                 tape.seek(place)
 
     def read(self, limit: int) -> FeedBatch | None:
-        """The next rows, `limit` at most; None at the end. Raises `FeedError` leaves."""
+        """The next rows, `limit` (1 or more) at most; None at the end or when closed.
+
+        Raises `FeedError` leaves: the same one again if asked again.
+        """
+        if limit < 1:
+            raise ValueError(f"limit must be 1 or more, not {limit}")
         lanes = self._open()
+        if not lanes:
+            return None
         for lane in lanes:
             lane.fill()
         taken = self._take(lanes, limit)

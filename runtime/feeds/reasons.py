@@ -27,7 +27,7 @@ def explain_row(spec: TapeSpec, reason: str, field: str, row: Mapping[str, Any])
         "missing": f"column {column!r} has no value, and {spec.event_type} needs {field!r}",
         "not a number": f"{value!r} in column {column!r} is not what {field!r} takes",
         "not finite": f"{value!r} in column {column!r} is not a finite number",
-        "absurd": _absurd(spec, field, value),
+        "absurd": _absurd(spec, field, value) if reason == "absurd" else "",
         "unsorted": f"time {known!r} is before that of an earlier row: sort the file by it",
         "duplicate": f"it repeats the aggregate and time {time!r} of an earlier row",
         "quarantined": "an earlier row of its aggregate could not be used",
@@ -42,12 +42,10 @@ def _key(spec: TapeSpec, row: Mapping[str, Any]) -> str:
 
 
 def _absurd(spec: TapeSpec, field: str, value: object) -> str:
-    if not field:
-        return ""
     column, known = spec.columns[field], observation_fields(spec.event_type)[field]
     low = known.low if column.low is None else column.low
     high = known.high if column.high is None else column.high
-    number = float(value) * column.factor if isinstance(value, int | float | str) else 0.0
+    number = float(str(value)) * column.scale / column.divisor
     if high is not None and number > high:
         hint = " is the column in percent? declare unit = 'percent'." if not column.unit else ""
         return (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from runtime.errors import RowRejected
 from runtime.events import FieldSpec, observation_fields
 from runtime.feeds.checks import CODE, REASONS, Order, Verdicts
-from runtime.feeds.columns import Mask, read_flags, read_numbers, read_text, read_times
+from runtime.feeds.columns import Mask, raw_values, read_flags, read_numbers, read_text, read_times
 from runtime.feeds.dictionary import Dictionary
 from runtime.feeds.port import LISTED, RejectedRow
 from runtime.feeds.reasons import explain_row
@@ -69,8 +69,6 @@ class Reader:
         numbers, batch = self._selected(first, batch)
         verdicts, time, known, aggregates, values = self._judge(numbers, batch)
         error = None
-        if self._spec.policy == "quarantine":
-            self._park(verdicts, aggregates)
         refused = np.flatnonzero(~verdicts.usable)
         if len(refused) and self._spec.policy == "reject":
             error = self._error(batch, verdicts, int(refused[0]), int(numbers[refused[0]]))
@@ -115,7 +113,13 @@ class Reader:
         values = {
             name: self._value(verdicts, number, batch) for number, name in enumerate(self._names)
         }
-        self.order.judge(verdicts, numbers, known, time, aggregates)
+        alone = spec.policy == "quarantine"
+        parked = [self._aggregates.code(name) for name in sorted(self.parked)] if alone else []
+        if alone:
+            self._park(verdicts, aggregates, parked)
+        self.order.judge(verdicts, numbers, known, time, aggregates, alone=alone)
+        if alone:
+            self._park(verdicts, aggregates, parked)
         return verdicts, time, known, aggregates, values
 
     def _keys(self, batch: pa.RecordBatch) -> pa.Array:
@@ -151,8 +155,8 @@ class Reader:
         self, verdicts: Verdicts, number: int, raw: pa.Array, column: ColumnSpec, field: FieldSpec
     ) -> NDArray[np.float64]:
         values, bad = read_numbers(raw)
-        if column.factor != 1.0:
-            values = values * column.factor
+        if column.scale != 1.0 or column.divisor != 1.0:
+            values = values * column.scale / column.divisor
         verdicts.refuse(bad, "not a number", number)
         finite = np.isfinite(values)
         if not finite.all():
@@ -163,16 +167,16 @@ class Reader:
         verdicts.refuse(_absurd(values, column, field), "absurd", number)
         return values
 
-    def _park(self, verdicts: Verdicts, aggregates: NDArray[np.int32]) -> None:
+    def _park(self, verdicts: Verdicts, aggregates: NDArray[np.int32], parked: list[int]) -> None:
+        """Refuse what comes after a bad row of its aggregate; `parked` had one before."""
         rows = len(aggregates)
         since = np.full(len(self._aggregates), rows)
-        since[[self._aggregates.code(name) for name in self.parked]] = -1
+        since[parked] = -1
         bad = np.flatnonzero(~verdicts.usable & self._aggregates.good(aggregates))
         np.minimum.at(since, aggregates[bad], bad)
         verdicts.refuse(np.arange(rows) > since[aggregates], "quarantined")
-        self.parked.update(
-            self._aggregates.text(code) for code in np.flatnonzero(since < rows).tolist()
-        )
+        stopped = np.flatnonzero(since < rows).tolist()
+        self.parked.update(self._aggregates.text(code) for code in stopped)
 
     def _count(self, verdicts: Verdicts, refused: NDArray[np.intp]) -> None:
         for code, count in zip(
@@ -186,7 +190,7 @@ class Reader:
         reason = REASONS[verdicts.codes[index]]
         name = self._names[verdicts.fields[index]] if self._names else ""
         aggregate = str(self._keys(batch.slice(index, 1))[0].as_py() or "")
-        row = batch.slice(index, 1).to_pylist()[0]
+        row = raw_values(batch, index)
         detail = explain_row(self._spec, reason, name, row)
         return RejectedRow(self._spec.name, number, aggregate, reason, detail)
 

@@ -14,8 +14,8 @@ from runtime.settings import Section
 TIME_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 """Nanoseconds of each numeric time unit."""
 
-VALUE_UNITS = {"fraction": 1.0, "percent": 0.01, "bps": 0.0001}
-"""What a value in each unit is multiplied with to become a fraction."""
+VALUE_UNITS = {"fraction": 1.0, "percent": 100.0, "bps": 10_000.0}
+"""What a value in each unit is divided by to become a fraction."""
 
 _DURATION = re.compile(r"(\d+)\s*(ns|us|ms|s|m|h|d)")
 _DURATION_UNITS = TIME_UNITS | {
@@ -78,9 +78,9 @@ class ColumnSpec(Section):
         return self
 
     @property
-    def factor(self) -> float:
-        """What a value in the file is multiplied with."""
-        return self.scale if self.unit is None else self.scale * VALUE_UNITS[self.unit]
+    def divisor(self) -> float:
+        """What a value in the file, times `scale`, is divided by to be in the field's unit."""
+        return 1.0 if self.unit is None else VALUE_UNITS[self.unit]
 
 
 def _named(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runtime.errors import ColumnMissing, FeedEmpty, FeedError
+from runtime.errors import ColumnMissing, FeedDamaged, FeedEmpty, FeedError
 from runtime.events import AGGREGATE, observation_fields
 from runtime.feeds.checks import Order
+from runtime.feeds.columns import raw_values
 from runtime.feeds.dictionary import Dictionary
 from runtime.feeds.files import (
     CHUNK,
@@ -80,10 +82,11 @@ class TableSource:
             first += batch.num_rows
 
     def digest(self) -> str:
-        """Hex SHA-256 of the table as an Arrow IPC stream."""
+        """Hex SHA-256 of the table as an Arrow IPC stream, however it is chunked."""
+        table = self.table.replace_schema_metadata(None).combine_chunks()
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.table.schema) as writer:
-            writer.write_table(self.table)
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=CHUNK)
         return sha256(sink.getvalue()).hexdigest()
 
 
@@ -165,19 +168,21 @@ class Tape:
         chunk = self._place.chunk
         if first < chunk:
             before = min(batch.num_rows, chunk - first)
-            reader.relearn(first, batch.slice(0, before))
+            with _typed(self.spec.name):
+                reader.relearn(first, batch.slice(0, before))
             first, batch = first + before, batch.slice(before)
             if not batch.num_rows:
                 return
         resume = {
-            "row": first,
+            "row": max(first, self._place.row),
             "chunk": first,
             "group": reader.order.group,
             "known": reader.order.known,
             "rejected": dict(reader.counts),
             "quarantined": sorted(reader.parked),
         }
-        cut, error = reader.read(first, batch, self._listed)
+        with _typed(self.spec.name):
+            cut, error = reader.read(first, batch, self._listed)
         piece = self._piece(cut, resume)
         if len(piece.row):
             yield piece
@@ -196,6 +201,15 @@ class Tape:
             {name: values[keep] for name, values in cut.values.items()},
             resume,
         )
+
+
+@contextmanager
+def _typed(feed: str) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowException as error:
+        text = str(error).partition("\n")[0]
+        raise FeedDamaged(f"feed {feed!r}: a column cannot be used as declared: {text}") from None
 
 
 def aggregate_names() -> Dictionary:
@@ -219,6 +233,5 @@ def observation(spec: TapeSpec, base: Path, row: int) -> dict[str, Any]:
     path = base / spec.path
     for first, batch in read_chunks(path, format_of(path, spec.format), None, row):
         if first <= row < first + batch.num_rows:
-            values: dict[str, Any] = batch.slice(row - first, 1).to_pylist()[0]
-            return values
+            return raw_values(batch, row - first)
     raise FeedError(f"{path} has no row {row}")

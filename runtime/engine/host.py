@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -52,8 +54,8 @@ class Desk:
         """Decide on a window whose first row is `start` of `rows`; adds to `drafts`."""
         cell = self.cells.get(window.aggregate)
         if cell is None:
-            chain = new_chain(self.line.agent, window.aggregate, GENESIS)
-            cell = Cell(self.strategy.start(window.aggregate), chain)
+            begun = new_chain(self.line.agent, window.aggregate, GENESIS)
+            cell = Cell(self.strategy.start(window.aggregate), begun)
             self.cells[window.aggregate] = cell
         last, ordinal = -1, 0
         for row, decision in self._decisions(cell, window, rows, start):
@@ -114,9 +116,9 @@ class Host:
         for desk in self._desks[stage]:
             for aggregate, cell in desk.cells.items():
                 state = desk.codec.encode(cell.state)
-                chain = cell.chain
+                at = cell.chain
                 parts.setdefault(key_group(aggregate), []).append(
-                    (desk.line.agent, aggregate, chain.revision, chain.previous, state)
+                    (desk.line.agent, aggregate, at.revision, at.previous, state)
                 )
         return {group: msgspec.msgpack.encode(cells) for group, cells in parts.items()}
 
@@ -127,14 +129,28 @@ class Host:
         for part in parts.values():
             for agent, aggregate, revision, previous, state in decoder.decode(part):
                 desk = desks[agent]
-                chain = new_chain(agent, aggregate, previous)
-                chain.revision = revision
-                desk.cells[aggregate] = Cell(desk.codec.decode(state), chain)
+                resumed = new_chain(agent, aggregate, previous)
+                resumed.revision = revision
+                desk.cells[aggregate] = Cell(desk.codec.decode(state), resumed)
 
 
-def sign(drafts: Drafts, keys: Mapping[str, Sign]) -> Results:
-    """Sign all drafts; `keys` maps the name of an agent to its signing function."""
-    return tuple((group, tuple(_sealed(one, keys) for one in those)) for group, those in drafts)
+def sign(
+    drafts: Drafts, keys: Mapping[str, Sign], spread: Callable[..., Any] = map, shares: int = 1
+) -> Results:
+    """Sign all drafts; `keys` maps the name of an agent to its signing function.
+
+    `spread` maps a function over `shares` lists of drafts, as `map` does: the `map` of a
+    thread pool signs on several cores, since signing needs no interpreter lock.
+    """
+    flat = [one for _, those in drafts for one in those]
+    size = max(1, -(-len(flat) // shares))
+    lists = [flat[start : start + size] for start in range(0, len(flat), size)]
+    sealed = chain.from_iterable(spread(partial(_seal_all, keys), lists))
+    return tuple((group, tuple(islice(sealed, len(those)))) for group, those in drafts)
+
+
+def _seal_all(keys: Mapping[str, Sign], drafts: Sequence[Draft]) -> list[Sealed]:
+    return [_sealed(one, keys) for one in drafts]
 
 
 def _sealed(drafted: Draft, keys: Mapping[str, Sign]) -> Sealed:

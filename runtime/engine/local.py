@@ -1,11 +1,12 @@
-"""The local shell: all hosts in this process, signatures in a thread beside them."""
+"""The local shell: all hosts in this process, signatures on all its cores."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.engine.host import Drafts, Host, sign
+from runtime.engine.host import Host, sign
 from runtime.engine.messages import HostAnswered, Send, SnapshotTaken, TakeSnapshot
 from runtime.engine.plan import RunPlan, build_host, signers
 from runtime.engine.runner import Post
@@ -13,10 +14,9 @@ from runtime.engine.threads import single_threaded
 
 
 class LocalHosts:
-    """Hosts that decide in the caller's thread; `send` returns when the part is decided.
+    """Hosts that decide in the caller's thread; commands return when they are carried out.
 
-    Signing needs no interpreter lock, so it goes on beside the next part. `states` gives
-    each stage's snapshot parts to restore.
+    `states` gives each stage's snapshot parts to restore.
     """
 
     def __init__(
@@ -26,26 +26,23 @@ class LocalHosts:
         single_threaded()
         self._post = post
         self._keys = signers(plan)
-        self._signer = ThreadPoolExecutor(1, "lucent-signer")
+        self._cores = os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._cores, "lucent-signer")
         for stage, parts in states.items():
             for number, host in enumerate(self._hosts):
                 host.restore(stage, plan.share(number, parts))
 
     def send(self, command: Send) -> None:
-        """Decide on a part now; its answer is posted when it is signed."""
+        """Decide on a part, sign, and post the answer."""
         drafts = self._hosts[command.host].decide(command.stage, command.rows)
-        self._signer.submit(self._answer, command, drafts)
+        results = sign(drafts, self._keys, self._pool.map, self._cores)
+        self._post(HostAnswered(command.stage, command.seq, command.host, results))
 
     def snapshot(self, command: TakeSnapshot) -> None:
-        """Take a snapshot now; it is posted behind all answers before it."""
+        """Take a snapshot and post it."""
         parts = self._hosts[command.host].snapshot(command.stage)
-        taken = SnapshotTaken(command.stage, command.seq, command.host, parts)
-        self._signer.submit(self._post, taken)
+        self._post(SnapshotTaken(command.stage, command.seq, command.host, parts))
 
     def close(self) -> None:
-        """Wait for the signatures under way."""
-        self._signer.shutdown()
-
-    def _answer(self, command: Send, drafts: Drafts) -> None:
-        results = sign(drafts, self._keys)
-        self._post(HostAnswered(command.stage, command.seq, command.host, results))
+        """End the signing threads."""
+        self._pool.shutdown()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,8 +12,7 @@ from runtime.events.ids import id_text
 from runtime.events.metadata import read_metadata
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event to append: id (16 bytes), type, and the very bytes of data and metadata."""
 
     event_id: bytes

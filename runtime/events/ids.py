@@ -12,6 +12,9 @@ from uuid import UUID
 NAMESPACE = UUID("6c756365-6e74-5e76-a56e-7473206f6e6c").bytes
 """The name space of every Lucent id."""
 
+_VERSION = [bytes([byte & 0x0F | 0x50]) for byte in range(256)]
+_VARIANT = [bytes([byte & 0x3F | 0x80]) for byte in range(256)]
+
 
 def named_id(name: str) -> bytes:
     """The 16 bytes of UUIDv5(NAMESPACE, name).
@@ -19,10 +22,8 @@ def named_id(name: str) -> bytes:
     >>> id_text(named_id("run/demo"))
     'e62da426-b543-511f-9d14-241085e13960'
     """
-    digest = bytearray(sha1(NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = (digest[6] & 0x0F) | 0x50
-    digest[8] = (digest[8] & 0x3F) | 0x80
-    return bytes(digest)
+    digest = sha1(NAMESPACE + name.encode(), usedforsecurity=False).digest()
+    return digest[:6] + _VERSION[digest[6]] + digest[7:8] + _VARIANT[digest[8]] + digest[9:16]
 
 
 def observation_id(feed: str, row: int) -> bytes:

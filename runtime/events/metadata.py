@@ -8,8 +8,7 @@ its by-correlation projection works.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,8 +23,7 @@ GENESIS = "0" * 64
 """What `previous` says in the first event of a stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What an event came from.
 
     `event_id` is the causing event's id (text), `source` the feed it was observed in or
@@ -94,5 +92,5 @@ def read_metadata(metadata: bytes) -> dict[str, Any]:
     """The fields of stored metadata; `MetadataInvalid` if it is not a JSON object."""
     try:
         return msgspec.json.decode(metadata, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MetadataInvalid(f"it is not a JSON object: {error}") from None

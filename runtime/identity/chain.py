@@ -11,8 +11,8 @@ previous event's signed message, which makes the stream a chain.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from runtime.events import NewEvent, RecordedEvent, id_text, signed_metadata, split_metadata
 
@@ -39,19 +39,13 @@ def signed_message(event: NewEvent, unsigned: bytes, stream: bytes, revision: in
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An event that waits for its signature: its place, its unsigned metadata, its message."""
 
     stream: str
     revision: int
     event: NewEvent
     message: bytes
-
-    @property
-    def digest(self) -> str:
-        """What the next event of the stream names as `previous`: hex SHA-256 of the message."""
-        return sha256(self.message).hexdigest()
 
 
 def draft(stream: str, revision: int, event: NewEvent) -> Draft:

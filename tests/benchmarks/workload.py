@@ -18,6 +18,12 @@ from runtime.jobs.config import RunConfig, parse_config
 
 SHARED = Path(__file__).parents[3] / "shared" / "bench" / "ticks.py"
 
+STRATEGIES = {
+    "event": "tests.benchmarks.strategies:TickZScore",
+    "window": "strategies.zscore:PriceZScore",
+}
+"""What is measured by form: the plain loop's own recursion, and the shipped window strategy."""
+
 
 def load_baseline() -> ModuleType | None:
     """The module of the plain loop, or None where the shared folder is absent."""
@@ -68,10 +74,9 @@ def config(ticks: ModuleType, directory: Path, **run: Any) -> RunConfig:
         "agents": [
             {
                 "name": "zscore",
-                "strategy": "strategies.zscore:PriceZScore",
+                "strategy": STRATEGIES[run["form"]],
                 "listens": ["PriceObserved"],
                 "parameters": {"alpha": ticks.ALPHA, "warmup": ticks.WARMUP, "threshold": 2.65},
-                "form": run["form"],
             }
         ],
     }

@@ -36,10 +36,10 @@ class HostActor:
         for stage, parts in states.items():
             self._host.restore(stage, parts)
 
-    def decide(self, stage: str, rows: bytes) -> Results | LucentError:
+    def decide(self, stage: str, rows: pa.Buffer) -> Results | LucentError:
         """Decide on rows sent as an Arrow IPC stream, and sign."""
         try:
-            with pa.ipc.open_stream(pa.py_buffer(rows)) as reader:
+            with pa.ipc.open_stream(rows) as reader:
                 batch = reader.read_next_batch()
             return sign(self._host.decide(stage, batch), self._keys)
         except LucentError as error:
@@ -115,12 +115,11 @@ class RayHosts:
         reference.future().add_done_callback(arrived)
 
 
-def _ipc(rows: pa.RecordBatch) -> bytes:
+def _ipc(rows: pa.RecordBatch) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)
-    raw: bytes = sink.getvalue().to_pybytes()
-    return raw
+    return sink.getvalue()
 
 
 class Control(Protocol):

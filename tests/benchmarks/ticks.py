@@ -56,7 +56,7 @@ class CpuMeter:
 
     def watch(self) -> None:
         """Sample until stopped."""
-        while not self._done.wait(0.02):
+        while not self._done.wait(0.25):
             self.sample()
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """A Ray cluster on this machine, for the whole session."""
-    import ray
+    import ray  # noqa: PLC0415 (most tests need none)
 
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray.init(num_cpus=9, include_dashboard=False, logging_level="ERROR", log_to_driver=False)

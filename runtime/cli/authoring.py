@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
+from rich.table import Table
 
-from runtime.cli.screen import output, plain, table
-from runtime.cli.template import strategy_files
+from runtime.cli.screen import output, plain, say, write_line
+from runtime.cli.template import check_free, strategy_files
 from runtime.deciding import Strategy
 from runtime.errors import ConfigError
 from runtime.events import json_schemas
@@ -20,31 +24,35 @@ new = typer.Typer(name="new", help="Start something of your own.", no_args_is_he
 
 def strategies() -> None:
     """List the strategies there are, with their parameters."""
-    shown = table("Strategies", "name", "version", "reads", "decides", "parameters", "what")
     for name in registered(STRATEGIES):
         kind = find_strategy(name)[1]
-        shown.add_row(
-            name,
-            kind.version,
-            ", ".join(kind.inputs),
-            ", ".join(kind.emits),
-            "\n".join(
-                f"{key} = {plain(field.default)}"
-                for key, field in kind.Parameters.model_fields.items()
-            ),
-            _first_sentence(kind),
-        )
-    output.print(shown)
+        parameters = kind.Parameters.model_fields.items()
+        facts = {
+            "reads": ", ".join(kind.inputs),
+            "decides": ", ".join(kind.emits),
+            "parameters": ", ".join(f"{key} = {plain(f.default)}" for key, f in parameters),
+        }
+        _describe(name, f"version {kind.version}", _first_sentence(kind), facts)
 
 
 def agents() -> None:
     """List the agents there are: what they listen to, by which key, with which strategy."""
-    shown = table("Agents", "name", "strategy", "listens to", "by", "what")
     for name in registered(AGENTS):
         agent = find_agent(name)
-        listens = ", ".join(agent.listens)
-        shown.add_row(agent.name, agent.strategy, listens, agent.key, agent.description)
-    output.print(shown)
+        facts = {"listens to": ", ".join(agent.listens), "by": agent.key}
+        _describe(agent.name, agent.strategy, agent.description, facts)
+
+
+def _describe(name: str, kind: str, what: str, facts: Mapping[str, str]) -> None:
+    """Print a name, what it is, and facts under each other, indented."""
+    say((name, "bold"), f"  {kind}")
+    output.print(Padding(what, (0, 0, 0, 2)))
+    shown = Table.grid(padding=(0, 2))
+    shown.add_column(no_wrap=True, style="dim")
+    shown.add_column()
+    for fact, value in facts.items():
+        shown.add_row(fact, value)
+    output.print(Padding(shown, (0, 0, 1, 2)))
 
 
 def schemas(
@@ -53,11 +61,11 @@ def schemas(
     """Export the JSON Schema of every event type's data."""
     found = json_schemas()
     if out is None:
-        output.print(json.dumps(found, indent=2), soft_wrap=True, markup=False)
+        write_line(json.dumps(found, indent=2))
         return
     for name, schema in found.items():
         _write(out / f"{name}.schema.json", json.dumps(schema, indent=2) + "\n")
-    output.print(f"{len(found)} schemas in {out}")
+    say(f"{len(found)} schemas in {out}")
 
 
 @new.callback()
@@ -75,13 +83,16 @@ def strategy(
     present = [path for path in files if path.exists()]
     if present:
         raise ConfigError(f"{present[0]} exists already: choose another name, or remove it")
+    check_free(name)
     for path, text in files.items():
         _write(path, text)
-        output.print(f"wrote {path}", soft_wrap=True)
+        say(f"wrote {path}")
     test, config = list(files)[1:]
-    output.print("\nTry it with")
-    output.print(f"  python -m pytest {test}", soft_wrap=True)
-    output.print(f"  lucent run {config}", soft_wrap=True)
+    say("\nTry it with")
+    if find_spec("pytest") is None:
+        say("  python -m pip install pytest")
+    say(f"  python -m pytest {test}")
+    say(f"  lucent run {config}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -93,4 +104,4 @@ def _write(path: Path, text: str) -> None:
 
 
 def _first_sentence(kind: type[Strategy[object]]) -> str:
-    return (kind.__doc__ or "").strip().partition("\n\n")[0].replace("\n    ", " ")
+    return " ".join((kind.__doc__ or "").strip().partition("\n\n")[0].split())

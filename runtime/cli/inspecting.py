@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-import pyarrow.parquet as pq
 import typer
 from rich.progress import Progress
 
 from runtime.cli.explained import print_explanation
-from runtime.cli.screen import errors, output, plain, table
-from runtime.errors import ConfigError
-from runtime.events import RecordedEvent, envelope, parse_time, time_text
+from runtime.cli.exports import write_lines, write_parquet
+from runtime.cli.listing import print_listing
+from runtime.cli.screen import errors, plain, room, say, write_line
+from runtime.errors import ConfigError, UnknownName
+from runtime.events import parse_time
 from runtime.jobs.explanation import explain as explain_event
-from runtime.jobs.records import SCHEMA, Query, record
-from runtime.jobs.records import table as records_table
+from runtime.jobs.journal import started_runs
+from runtime.jobs.records import Query, record
 from runtime.jobs.verification import Verdict, verify_store
-from runtime.store import SqliteStore
+from runtime.store import EventStore, SqliteStore
 
 StorePath = Annotated[Path, typer.Argument(help="The store: a file a run wrote to.")]
-_PAGE = 10_000
 
 
 def decisions(  # noqa: PLR0913, PLR0917 (the options of a command)
@@ -37,13 +38,27 @@ def decisions(  # noqa: PLR0913, PLR0917 (the options of a command)
     format: Annotated[  # noqa: A002 (the option's name)
         Literal["table", "jsonl", "parquet"], typer.Option(help="jsonl: one envelope a line.")
     ] = "table",
-    out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file (jsonl, parquet).")] = None,
 ) -> None:
-    """List decisions, in the order of the log."""
-    query = Query(agent, aggregate, action, _time("since", since), _time("until", until))
+    """List decisions, in the order of the log.
+
+    A table leaves out what a narrow terminal has no room for; jsonl and parquet have all.
+    """
+    if format == "table" and out is not None:
+        raise ConfigError("--out needs --format jsonl or parquet")
+    if format == "parquet" and out is None:
+        raise ConfigError("--format parquet needs --out FILE")
+    query = Query(agent, aggregate, action, *_period(since, until))
     with SqliteStore.open(store, writer=False) as opened:
+        _check_agent(opened, store, agent)
         events = islice(query.events(opened), limit)
-        {"table": _as_table, "jsonl": _as_lines, "parquet": _as_parquet}[format](events, out)
+        if format == "table":
+            count = print_listing(map(record, events), room())
+            say(f"{count:,} decision{'' if count == 1 else 's'}")
+        elif format == "jsonl":
+            write_lines(events, out, store)
+        elif out is not None:
+            write_parquet(events, out, store)
 
 
 def explain(
@@ -54,7 +69,7 @@ def explain(
     """Tell why a decision was made, from what, and whether its proof holds."""
     explained = explain_event(store, event_id)
     if json_:
-        _print_json(msgspec.to_builtins(explained))
+        write_line(json.dumps(msgspec.to_builtins(explained), indent=2, default=str))
     else:
         print_explanation(explained)
     if explained.damages:
@@ -69,11 +84,14 @@ def verify(
     root: Annotated[str | None, typer.Option(help="A root that a run printed earlier.")] = None,
 ) -> None:
     """Check all signatures, chains and recorded roots; exit code 1 and the place if one fails."""
-    with Progress(console=errors, disable=not errors.is_terminal) as progress:
+    if root is not None and not re.fullmatch("[0-9a-f]{64}", root):
+        raise ConfigError(f"--root: {root!r} is not a root: 64 hex digits, as a run prints it")
+    trusted = None if trust is None else _trusted(trust)
+    with Progress(console=errors, disable=not errors.is_terminal, transient=True) as progress:
         task = progress.add_task("verifying streams", total=None)
         verdict = verify_store(
             store,
-            trust=None if trust is None else _trusted(trust),
+            trust=trusted,
             root=root,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
@@ -84,20 +102,20 @@ def verify(
 
 def _print_verdict(verdict: Verdict) -> None:
     for damage in verdict.damages:
-        output.print(f"[red]damaged[/red] {damage}", soft_wrap=True)
+        say(("damaged", "red"), f" {plain(damage)}")
     if verdict.damages:
-        output.print(f"{len(verdict.damages)} of {verdict.streams:,} streams are damaged")
+        count = len(verdict.damages)
+        say(f"{count:,} damage{'' if count == 1 else 's'} in {verdict.streams:,} streams")
         return
-    output.print(
-        f"[green]sound[/green]: {verdict.events:,} events in {verdict.streams:,} streams, every"
-        " signature and chain holds"
+    say(
+        ("sound", "green"),
+        f": {verdict.events:,} events in {verdict.streams:,} streams,"
+        " every signature and chain holds",
     )
     for run, root in sorted(verdict.roots.items()):
-        output.print(f"run {run}: root {root}", soft_wrap=True)
+        say(f"run {run}: root {root}")
     if not verdict.pinned:
-        output.print(
-            "Keys were taken from the log itself; pin them with --trust to know its author."
-        )
+        say("Keys were taken from the log itself; pin them with --trust to know its author.")
 
 
 def _trusted(path: Path) -> dict[str, str]:
@@ -105,8 +123,17 @@ def _trusted(path: Path) -> dict[str, str]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path} is not a JSON object of did:key by agent: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ConfigError(
+            f"{path} is not JSON of did:key by agent: make it with 'lucent keys export'"
+        ) from None
+
+
+def _period(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    begin, end = _time("since", since), _time("until", until)
+    if begin is not None and end is not None and begin >= end:
+        raise ConfigError(f"--until {until} is not after --since {since}: no time lies between")
+    return begin, end
 
 
 def _time(option: str, text: str | None) -> int | None:
@@ -118,57 +145,7 @@ def _time(option: str, text: str | None) -> int | None:
         ) from None
 
 
-def _as_table(events: Any, out: Path | None) -> None:
-    if out is not None:
-        raise ConfigError("--out needs --format jsonl or parquet")
-    columns = (
-        "time",
-        "agent",
-        "aggregate",
-        "action",
-        "yield %",
-        "confidence",
-        "reason",
-        "event id",
-    )
-    shown = table("", *columns, right=("yield %", "confidence"))
-    for event in events:
-        row = record(event)
-        numbers = (plain(row["yield"]), plain(row["confidence"]))
-        when = time_text(row["time"])[:16]
-        texts = (row["agent"], row["aggregate"], row["action"])
-        shown.add_row(when, *texts, *numbers, row["reason"], row["event_id"])
-    output.print(shown)
-    output.print(f"{shown.row_count:,} decisions")
-
-
-def _as_lines(events: Any, out: Path | None) -> None:
-    if out is None:
-        for event in events:
-            output.print(_line(event), soft_wrap=True, markup=False)
-        return
-    with _create(out) as file:
-        file.writelines(_line(event).encode() + b"\n" for event in events)
-
-
-def _as_parquet(events: Any, out: Path | None) -> None:
-    if out is None:
-        raise ConfigError("--format parquet needs --out FILE")
-    with _create(out) as file, pq.ParquetWriter(file, SCHEMA) as writer:
-        while page := [record(event) for event in islice(events, _PAGE)]:
-            writer.write_table(records_table(page))
-
-
-def _create(path: Path) -> Any:
-    try:
-        return path.open("wb")
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _line(event: RecordedEvent) -> str:
-    return msgspec.json.encode(envelope(event)).decode()
-
-
-def _print_json(value: Any) -> None:
-    output.print(json.dumps(value, indent=2, default=str), soft_wrap=True, markup=False)
+def _check_agent(store: EventStore, path: Path, agent: str | None) -> None:
+    known = {one["name"] for started in started_runs(store) for one in started.agents}
+    if agent is not None and known and agent not in known:
+        raise UnknownName(f"agent in {path}:", agent, known)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.screen import output, table
+from runtime.cli.screen import output, say, table, write_line
 from runtime.errors import ConfigError
 from runtime.identity import Keyring, VerifyingKey, read_passphrase
 from runtime.jobs.config import load_config
@@ -45,9 +45,9 @@ def create(
     ring = Keyring(directory)
     passphrase = read_passphrase(passphrase_file)
     for name in wanted:
-        output.print(f"{name} {ring.create(name, passphrase).did}", soft_wrap=True)
+        say(f"{name} {ring.create(name, passphrase).did}")
     if not wanted:
-        output.print(f"{directory} holds all keys of {config} already")
+        say(f"{directory} holds all keys of {config} already")
 
 
 @keys.command()
@@ -69,14 +69,14 @@ def export(
     pem: Annotated[bool, typer.Option("--pem", help="As PEM, for one key.")] = False,  # noqa: FBT002
 ) -> None:
     """Export public parts: JSON for 'lucent verify --trust', or PEM."""
+    if pem and name is None:
+        raise ConfigError("--pem needs the name of a key")
     public = _public(directory, name)
-    if pem:
-        if name is None:
-            raise ConfigError("--pem needs the name of a key")
-        output.print(public[name].pem, end="")
+    if pem and name is not None:
+        write_line(public[name].pem.rstrip("\n"))
         return
     known = {key: one.did for key, one in public.items()}
-    output.print(json.dumps(known, indent=2), soft_wrap=True)
+    write_line(json.dumps(known, indent=2))
 
 
 def _public(directory: Path, name: str | None) -> dict[str, VerifyingKey]:

@@ -1,42 +1,63 @@
-"""The `lucent` command: its entry point, and how errors are told."""
+"""The entry point of `lucent`, and how errors are told.
+
+The commands are imported inside `main`, so that an interrupt while they load is handled too.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
-import typer
+from runtime.errors import LucentError, RunInterrupted, StoreDamaged
 
-from runtime.cli import authoring, inspecting, keys, running
-from runtime.cli.screen import errors
-from runtime.errors import LucentError
+DAMAGED, WRONG, BROKEN, INTERRUPTED, CLOSED = 1, 2, 70, 130, 141
+"""Exit codes: a damaged store, wrong input, an error of Lucent's own, an interrupt, a closed
+pipe."""
 
-app = typer.Typer(
-    name="lucent",
-    help="Same inputs, same log: agents on Ray that sign what they decide.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(running.demo)
-app.command()(running.run)
-app.command()(inspecting.decisions)
-app.command()(inspecting.explain)
-app.command()(inspecting.verify)
-app.command()(authoring.strategies)
-app.command()(authoring.agents)
-app.command()(authoring.schemas)
-app.add_typer(authoring.new)
-app.add_typer(keys.keys)
+TRACEBACK = "LUCENT_TRACEBACK"
+"""The environment variable that asks for the traceback of an error of Lucent's own."""
 
 
 def main() -> None:
-    """Run the command; a `LucentError` is told in one line and ends it with exit code 2."""
+    """Run the command; an error is told in one line, and the exit code says of what kind."""
     try:
-        app()
+        sys.exit(_run())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    finally:
+        _flush()
+
+
+def _run() -> int:
+    from runtime.cli.screen import OutputClosed, complain, errors  # noqa: PLC0415
+
+    try:
+        from runtime.cli.command import app  # noqa: PLC0415
+
+        app(prog_name="lucent")
     except LucentError as error:
-        errors.print(f"[red]{type(error).__name__}[/red]: ", end="")
-        errors.print(str(error), markup=False, highlight=False)
-        sys.exit(2)
+        complain(type(error).__name__, str(error))
+        return _exit_code(error)
+    except OutputClosed:
+        return CLOSED
+    except Exception as error:  # noqa: BLE001 (the outermost: nobody else can tell it)
+        if os.environ.get(TRACEBACK):
+            errors.print_exception()
+        text = f"{type(error).__name__}: {error}. This is an error of Lucent's own"
+        complain("InternalError", f"{text}: please report it, with what {TRACEBACK}=1 adds")
+        return BROKEN
+    return 0
+
+
+def _exit_code(error: LucentError) -> int:
+    if isinstance(error, RunInterrupted):
+        return INTERRUPTED
+    return DAMAGED if isinstance(error, StoreDamaged) else WRONG
+
+
+def _flush() -> None:
+    """Write out what is left; to a pipe that was closed, nothing more."""
+    try:
+        sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,7 +6,6 @@ from types import TracebackType
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
@@ -33,13 +32,12 @@ class RunProgress:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[decided]}"),
+            TextColumn("{task.fields[done]}"),
             TimeElapsedColumn(),
             console=errors,
             disable=not errors.is_terminal,
         )
-        self._task = self._progress.add_task("starting", total=self._total, decided="")
+        self._task = self._progress.add_task("starting", total=self._total, done="")
 
     def __enter__(self) -> RunProgress:
         self._progress.start()
@@ -57,11 +55,13 @@ class RunProgress:
         """Show how the run stands."""
         positions = [s.position for s in status.stages.values() if s.position < NEVER]
         decisions = sum(stats.decisions for stats in status.stages.values())
+        read = max(positions, default=0)
+        of = "" if self._total is None else f" of {self._total:,}"
         self._progress.update(
             self._task,
             description=status.phase,
-            completed=max(positions, default=0),
-            decided=f"{decisions:,} decisions",
+            completed=read,
+            done=f"{read:,}{of} events, {decisions:,} decisions" if status.stages else "",
         )
 
 

@@ -7,17 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from runtime.cli.main import INTERRUPTED
 from runtime.cli.progress import RunProgress
-from runtime.cli.screen import output
+from runtime.cli.screen import say
 from runtime.cli.summary import print_summary
 from runtime.jobs.config import RunConfig, load_config
 from runtime.jobs.launch import prepare, run_job
 
 DEMO = "package:agents.samples/aave-v3-daily/demo.toml"
 """The bundled config: Aave v3, all reserves of 13 networks, daily."""
-
-INTERRUPTED = 130
-"""Exit code of a run that was drained before the end of its input."""
 
 Store = Annotated[Path | None, typer.Option(help="Where the log goes, instead of the config's.")]
 Hosts = Annotated[int | None, typer.Option(min=1, help="How many hosts, instead of the config's.")]
@@ -66,5 +64,5 @@ def _run(
         outcome = run_job(job, progress.show)
     print_summary(outcome, config)
     if not outcome.completed:
-        output.print(f"\nInterrupted, and drained. To go on where it stopped:\n  {command}")
+        say(f"\nInterrupted, and drained. To go on where it stopped:\n  {command}")
         raise typer.Exit(INTERRUPTED)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib.util import find_spec
+from keyword import iskeyword
 
 from runtime.errors import ConfigError
 
@@ -132,3 +135,10 @@ def strategy_files(name: str) -> dict[str, str]:
     }
     texts = {f"{module}.py": _STRATEGY, f"test_{module}.py": _TEST, f"{name}.toml": _CONFIG}
     return {path: text.format(**words) for path, text in texts.items()}
+
+
+def check_free(name: str) -> None:
+    """Raise `ConfigError` if the module of a new strategy would hide another, or not load."""
+    module = name.replace("-", "_")
+    if iskeyword(module) or module in sys.stdlib_module_names or find_spec(module) is not None:
+        raise ConfigError(f"{module!r} is a module or a word of Python already: choose another")

@@ -7,8 +7,9 @@ processes, and a strategy that iterates over one would decide differently on rep
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -33,7 +34,7 @@ class StateCodec:
     def __init__(self, kind: type) -> None:
         if not is_dataclass(kind):
             raise StateInvalid(f"state {kind.__qualname__} is not a dataclass: declare it as one")
-        _refuse_sets(kind, kind.__qualname__)
+        _refuse_sets(kind, kind.__qualname__, set())
         self._name = kind.__qualname__
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(
@@ -44,7 +45,13 @@ class StateCodec:
         """The bytes of a state; `StateInvalid` names what cannot be declared data."""
         try:
             return self._encoder.encode(state)
-        except (TypeError, OverflowError, msgspec.MsgspecError) as error:
+        except (
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+            msgspec.MsgspecError,
+        ) as error:
             raise StateInvalid(f"state {self._name} cannot be stored: {error}") from None
 
     def decode(self, data: bytes) -> Any:
@@ -73,11 +80,23 @@ def _decode_array(kind: type, value: Any) -> object:
     return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
-def _refuse_sets(kind: Any, where: str) -> None:
-    if kind in (set, frozenset) or getattr(kind, "__origin__", None) in (set, frozenset):
+def _refuse_sets(kind: Any, where: str, seen: set[type]) -> None:
+    origin = get_origin(kind) or kind
+    if isinstance(origin, type) and issubclass(origin, Set):
         raise StateInvalid(f"state {where} holds a set, whose order is not the same everywhere")
-    if is_dataclass(kind) and isinstance(kind, type):
-        for name, hint in get_type_hints(kind).items():
-            _refuse_sets(hint, f"{kind.__qualname__}.{name}")
+    if is_dataclass(kind) and isinstance(kind, type) and kind not in seen:
+        seen.add(kind)
+        for name, hint in _hints(kind).items():
+            _refuse_sets(hint, f"{kind.__qualname__}.{name}", seen)
     for part in get_args(kind):
-        _refuse_sets(part, where)
+        _refuse_sets(part, where, seen)
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind)
+    except NameError as error:
+        raise StateInvalid(
+            f"state {kind.__qualname__} names a type that is not found ({error}): declare it at"
+            " the top of its module"
+        ) from None

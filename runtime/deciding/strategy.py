@@ -19,6 +19,10 @@ Decided = Decision | Iterable[Decision] | None
 """What `on_event` may return: nothing, one decision, or several in their order."""
 
 
+RESERVED = ("time", "known_at", "type")
+"""What every event has anyway."""
+
+
 class Parameters(BaseModel):
     """Base of a strategy's parameters: immutable, finite, unknown names refused."""
 
@@ -30,7 +34,8 @@ class Strategy(Generic[S]):
 
     A subclass names itself and its `version` (any text; change it whenever it could decide
     differently), the event fields it reads with their types (`inputs`: float, str or bool;
-    where an event has no such field it reads NaN, "" or False), the event types it `emits`,
+    where an event has no such field it reads NaN, "" or False; of decisions: `origin`,
+    `yield`, `confidence`, `action`, ..., or a feature), the event types it `emits`,
     its `Parameters` and its `State` (a slotted dataclass), and writes `on_event` or
     `on_window`, or both, which must then agree.
 
@@ -53,6 +58,14 @@ class Strategy(Generic[S]):
             raise TypeError(f"strategy {cls.__qualname__} does not declare {', '.join(missing)}")
         if cls.on_event is Strategy.on_event and cls.on_window is Strategy.on_window:
             raise TypeError(f"strategy {cls.__qualname__} has neither on_event nor on_window")
+        for name, kind in cls.inputs.items():
+            if not name.isidentifier() or name.startswith("_") or name in RESERVED:
+                raise TypeError(f"strategy {cls.__qualname__} cannot read an input named {name!r}")
+            if kind not in (float, str, bool):
+                raise TypeError(
+                    f"strategy {cls.__qualname__} reads input {name!r} as {kind!r}: declare it"
+                    " as float, str or bool"
+                )
 
     def __init__(self, parameters: BaseModel) -> None:
         self.parameters: Any = parameters
@@ -95,10 +108,18 @@ class Strategy(Generic[S]):
 
 
 def event_by_event(strategy: Strategy[S], state: S, window: Window) -> list[tuple[int, Decision]]:
-    """What `strategy.on_event` decides on each row of `window`."""
+    """What `strategy.on_event` decides on each row of `window`.
+
+    A strategy written for windows only is handed windows of one row.
+    """
     decided: list[tuple[int, Decision]] = []
     on_event = strategy.on_event
+    by_window = type(strategy).on_event is Strategy.on_event
     for row, event in enumerate(window.events(tuple(strategy.inputs))):
+        if by_window:
+            one = Window.of(window.aggregate, event)
+            decided.extend((row, decision) for _, decision in strategy.on_window(state, one))
+            continue
         result = on_event(state, event)
         if result is None:
             continue

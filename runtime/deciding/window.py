@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import repeat
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 Event = Any
 """One event: a named tuple of `time`, `known_at` (ns), `type` and the strategy's `inputs`.
 
-Numbers are Python floats (NaN where this type of event has no such field), text is str.
+Numbers are Python floats (NaN where this type of event has no such field), text is str. An
+input that is a Python keyword has an underscore behind it: `event.yield_`.
 """
 
 
@@ -38,8 +40,15 @@ class Text:
 
 @lru_cache(maxsize=256)
 def _event_maker(inputs: tuple[str, ...]) -> Callable[[tuple[Any, ...]], Event]:
-    kind = namedtuple("Event", ("time", "known_at", "type", *inputs))  # type: ignore[misc]
+    names = [f"{name}_" if iskeyword(name) else name for name in inputs]
+    kind = namedtuple("Event", ("time", "known_at", "type", *names))  # type: ignore[misc]
     return partial(tuple.__new__, kind)
+
+
+def _input_name(field: str) -> str:
+    """The input behind a field of an event."""
+    plain = field.removesuffix("_")
+    return plain if iskeyword(plain) else field
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ class Window:
         """A window of one event."""
         time = np.array([event.time], np.int64)
         columns = {
-            name: Text(np.zeros(1, np.int32), (value,))
+            _input_name(name): Text(np.zeros(1, np.int32), (value,))
             if isinstance(value, str)
             else np.array([value])
             for name, value in zip(event._fields[3:], event[3:], strict=True)

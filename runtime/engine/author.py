@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite
+from numbers import Real
 from typing import Any
 
 import msgspec
@@ -95,10 +96,10 @@ def write_draft(
 
 def _data(line: Byline, chain: Chain, decision: Decision, protocol: str, cause: Cause) -> bytes:
     apr = decision.apr
-    wrong = _wrong(decision)
-    if wrong:
-        raise _invalid(chain, cause, wrong)
     try:
+        wrong = _wrong(decision)
+        if wrong:
+            raise _invalid(chain, cause, wrong)
         return _ENCODER.encode(
             {
                 "protocol": protocol,
@@ -112,22 +113,39 @@ def _data(line: Byline, chain: Chain, decision: Decision, protocol: str, cause: 
                 "strategy": msgspec.Raw(line.stamp),
             }
         )
-    except (TypeError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _invalid(chain, cause, str(error)) from None
 
 
 def _wrong(decision: Decision) -> str | None:
-    if not decision.action:
+    action, confidence, apr = decision.action, decision.confidence, decision.apr
+    if not (_is_text(action) and _is_text(decision.reason)):
+        return f"its action and reason must be text, were {action!r} and {decision.reason!r}"
+    if not action:
         return "its action is empty"
-    if not 0.0 <= decision.confidence <= 1.0:
-        return f"its confidence must lie in [0, 1], was {decision.confidence}"
-    if decision.apr is not None and not isfinite(decision.apr):
-        return f"its apr must be finite, was {decision.apr}"
-    for facts in (decision.features, decision.thresholds):
-        for name, value in facts.items():
-            if isinstance(value, float) and not isfinite(value):
-                return f"{name!r} must be finite, was {value}"
+    if not (_is_number(confidence) and 0.0 <= confidence <= 1.0):
+        return f"its confidence must lie in [0, 1], was {confidence!r}"
+    if apr is not None and not (_is_number(apr) and isfinite(float(apr) * 100.0)):
+        return f"its apr must be finite, was {apr!r}"
+    return _wrong_fact(decision.features) or _wrong_fact(decision.thresholds)
+
+
+def _wrong_fact(facts: Mapping[str, object]) -> str | None:
+    for name, value in facts.items():
+        fact = value.item() if isinstance(value, np.generic) else value
+        if not (isinstance(name, str) and isinstance(fact, str | int | float)):
+            return f"{name!r} is {value!r}, which is neither number, text nor flag"
+        if isinstance(fact, float) and not isfinite(fact):
+            return f"{name!r} must be finite, was {value!r}"
     return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _invalid(chain: Chain, cause: Cause, why: str) -> DecisionInvalid:

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from runtime.deciding import Decision, StateCodec, Strategy, Window
@@ -16,7 +17,7 @@ from runtime.engine.author import Byline, Chain, Sign, new_chain, write_draft
 from runtime.engine.keygroups import key_group
 from runtime.engine.messages import Results, Sealed
 from runtime.engine.windows import Rows, columns_for, read_rows
-from runtime.errors import DecisionInvalid, LucentError, StrategyRaised
+from runtime.errors import DecisionInvalid, LucentError, StateInvalid, StrategyRaised
 from runtime.events import GENESIS, Cause, split_decision_stream
 from runtime.identity import Draft, seal
 
@@ -52,29 +53,25 @@ class Desk:
 
     def decide(self, rows: Rows, start: int, window: Window, drafts: list[Draft]) -> None:
         """Decide on a window whose first row is `start` of `rows`; adds to `drafts`."""
-        cell = self.cells.get(window.aggregate)
-        if cell is None:
-            begun = new_chain(self.line.agent, window.aggregate, GENESIS)
-            cell = Cell(self.strategy.start(window.aggregate), begun)
-            self.cells[window.aggregate] = cell
+        cell, made = self._decided(window, rows, start)
         last, ordinal = -1, 0
-        for row, decision in self._decisions(cell, window, rows, start):
-            if not max(last, 0) <= row < len(window):
-                raise DecisionInvalid(
-                    f"strategy {self.strategy.name!r} decided on row {row} after row {last} of a"
-                    f" window of {len(window)} rows of {window.aggregate!r}: rows must not decrease"
-                )
+        for one in made:
+            row, decision = self._row_and_decision(one, last, window)
             ordinal = ordinal + 1 if row == last else 0
             last = row
             cause = rows.cause(start + row)
             protocol = rows.protocol_of(start + row) or self.protocols[cause.source]
             drafts.append(write_draft(self.line, cell.chain, decision, cause, ordinal, protocol))
 
-    def _decisions(
-        self, cell: Cell, window: Window, rows: Rows, start: int
-    ) -> Sequence[tuple[int, Decision]]:
+    def _decided(self, window: Window, rows: Rows, start: int) -> tuple[Cell, list[object]]:
+        """The cell of the window's aggregate, and what the strategy returns on it."""
+        aggregate = window.aggregate
         try:
-            return list(self.on_window(cell.state, window))
+            cell = self.cells.get(aggregate)
+            if cell is None:
+                begun = new_chain(self.line.agent, aggregate, GENESIS)
+                cell = self.cells[aggregate] = Cell(self.strategy.start(aggregate), begun)
+            return cell, list(self.on_window(cell.state, window))
         except LucentError:
             raise
         except Exception as error:
@@ -85,6 +82,19 @@ class Desk:
                 f" {len(window)} events from row {first.row} of {first.source}"
                 f" (position {first.position})"
             ) from error
+
+    def _row_and_decision(self, made: object, last: int, window: Window) -> tuple[int, Decision]:
+        match made:
+            case (int() | np.integer() as row, Decision() as decision):
+                if max(last, 0) <= row < len(window):
+                    return int(row), decision
+                wrong = f"decided on row {row} after row {last}: rows must not decrease"
+            case _:
+                wrong = f"returned {made!r}: it must return decisions, or pairs of row and decision"
+        raise DecisionInvalid(
+            f"strategy {self.strategy.name!r} of agent {self.line.agent!r}, in a window of"
+            f" {len(window)} rows of {window.aggregate!r}, {wrong}"
+        )
 
 
 class Host:
@@ -126,8 +136,14 @@ class Host:
         """Take over state from a snapshot; raises `StateInvalid` if it does not fit."""
         desks = {desk.line.agent: desk for desk in self._desks[stage]}
         decoder = msgspec.msgpack.Decoder(list[tuple[str, str, int, str, bytes]])
-        for part in parts.values():
-            for agent, aggregate, revision, previous, state in decoder.decode(part):
+        for group, part in parts.items():
+            try:
+                cells = decoder.decode(part)
+            except msgspec.MsgspecError as error:
+                raise StateInvalid(
+                    f"the snapshot of stage {stage!r}, key group {group}, is damaged: {error}"
+                ) from None
+            for agent, aggregate, revision, previous, state in cells:
                 desk = desks[agent]
                 resumed = new_chain(agent, aggregate, previous)
                 resumed.revision = revision

@@ -37,7 +37,8 @@ def assignment(hosts: Sequence[int]) -> NDArray[np.int32]:
     """
     if not hosts:
         raise ValueError("key groups need at least one host")
-    return np.array([max(hosts, key=lambda host: _weight(group, host)) for group in range(GROUPS)])
+    chosen = [max(hosts, key=lambda host: _weight(group, host)) for group in range(GROUPS)]
+    return np.array(chosen, np.int32)
 
 
 def _weight(group: int, host: int) -> bytes:

@@ -13,6 +13,7 @@ from runtime.engine.credit import CreditLimits, CreditStats, CreditWindow
 from runtime.engine.messages import BatchArrived, HostAnswered, Sealed, SnapshotTaken
 from runtime.engine.partition import Part, Partitioner
 from runtime.engine.sequencer import Sequencer
+from runtime.errors import StoreDamaged
 
 EVENT_BYTES = 64
 """First guess of the size of an event, until a batch was seen."""
@@ -85,9 +86,14 @@ def stage_cursor(position: int, feed: str) -> str:
 
 
 def read_stage_cursor(cursor: str) -> tuple[int, str]:
-    """Watermark and feed cursor of a stage's cursor."""
-    fields = json.loads(cursor)
-    return int(fields["position"]), str(fields["feed"])
+    """Watermark and feed cursor of a stage's cursor; `StoreDamaged` if it is none."""
+    try:
+        fields = json.loads(cursor)
+        return int(fields["position"]), str(fields["feed"])
+    except (ValueError, TypeError, KeyError):
+        raise StoreDamaged(
+            f"{cursor[:80]!r} is not where a stage can go on: restore the store from a copy"
+        ) from None
 
 
 class Stage:

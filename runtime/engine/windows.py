@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from runtime.deciding import Text, Window
+from runtime.errors import ConfigError
 from runtime.events import Cause, id_text, observation_id
 
 
@@ -95,10 +96,18 @@ def read_rows(batch: pa.RecordBatch, inputs: Mapping[str, type]) -> Rows:
 
 
 def columns_for(inputs: Sequence[Mapping[str, type]]) -> dict[str, type]:
-    """All inputs of several strategies together, in the order of their first mention."""
+    """All inputs of several strategies together, in the order of their first mention.
+
+    Raises `ConfigError` if two read one as different types.
+    """
     merged: dict[str, type] = {}
     for one in inputs:
-        merged |= one
+        for name, kind in one.items():
+            if merged.setdefault(name, kind) is not kind:
+                raise ConfigError(
+                    f"strategies of one stage read {name!r} as {merged[name].__name__} and as"
+                    f" {kind.__name__}"
+                )
     return merged
 
 

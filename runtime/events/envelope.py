@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from runtime.errors import MetadataInvalid
 from runtime.events.ids import id_text
 from runtime.events.metadata import read_metadata
 
@@ -44,7 +45,7 @@ def envelope(event: RecordedEvent) -> dict[str, Any]:
     """The exported form: eventId, eventType, streamId, eventNumber, timestamp, metadata, data.
 
     `metadata` names causationId, correlationId, agentId and signature, followed by the
-    other signed fields. Raises `MetadataInvalid` if the metadata is not in the signed form.
+    other signed fields. Raises `MetadataInvalid` if metadata or data cannot be read.
     """
     fields: Mapping[str, Any] = read_metadata(event.metadata)
     known = {
@@ -65,5 +66,12 @@ def envelope(event: RecordedEvent) -> dict[str, Any]:
         "eventNumber": event.revision,
         "timestamp": fields.get("timestamp"),
         "metadata": known | rest,
-        "data": msgspec.json.decode(event.data),
+        "data": _read_data(event.data),
     }
+
+
+def _read_data(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MetadataInvalid(f"its data is not JSON: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class Lifecycle(BaseModel):
@@ -27,6 +27,14 @@ class RunStarted(Lifecycle):
     feeds: list[dict[str, Any]] = Field(description="name, declaration, digest of each")
     locations: dict[str, str] = Field(description="where each feed was read from; not in the id")
     fingerprint: dict[str, str] = Field(description="library versions, processor, platform")
+
+    @field_validator("agents", "feeds")
+    @classmethod
+    def _are_named(cls, declared: list[dict[str, Any]], info: ValidationInfo) -> Any:
+        for name in ("name", "did" if info.field_name == "agents" else "digest"):
+            if not all(isinstance(one.get(name), str) for one in declared):
+                raise ValueError(f"one of the {info.field_name} has no {name}")
+        return declared
 
 
 class RunResumed(Lifecycle):

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 NANOSECONDS = 1_000_000_000
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?")
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
 
 
 @lru_cache(maxsize=65536)

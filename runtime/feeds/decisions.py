@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from runtime.events import RecordedEvent, parse_id, parse_time, split_decision_stream
+from runtime.events import RecordedEvent, parse_time, split_decision_stream
 from runtime.feeds.port import FeedBatch
 from runtime.store import EventStore, Filter
 
@@ -170,9 +170,3 @@ def _typed(value: object, kind: type) -> object:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return float(value) if number else float("nan")  # type: ignore[arg-type]
     return value if isinstance(value, kind) else kind()
-
-
-def cause_of(event: RecordedEvent) -> tuple[bytes, str, int]:
-    """The id, source and row of what caused a stored decision."""
-    fields = msgspec.json.decode(event.metadata)
-    return parse_id(fields["$causationId"]), fields["source"], int(fields["row"])

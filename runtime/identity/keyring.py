@@ -27,6 +27,9 @@ from runtime.identity.keys import SigningKey, VerifyingKey
 PASSPHRASE_VARIABLE = "LUCENT_PASSPHRASE"  # noqa: S105 (a variable's name)
 """The environment variable a passphrase is taken from."""
 
+LONGEST_PASSPHRASE = 1_023
+"""In bytes; OpenSSL's limit."""
+
 
 def read_passphrase(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> bytes:
     """The passphrase: the first line of `file`, or else LUCENT_PASSPHRASE.
@@ -40,6 +43,10 @@ def read_passphrase(file: Path | None = None, environment: Mapping[str, str] = o
             text = file.read_text().partition("\n")[0].rstrip("\r")
         except OSError as error:
             raise PassphraseMissing(f"cannot read {file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise PassphraseMissing(
+                f"{file} holds no text: write the passphrase as UTF-8"
+            ) from None
     if not text:
         raise PassphraseMissing(
             f"no passphrase: set {PASSPHRASE_VARIABLE} or name a file that holds it"
@@ -58,16 +65,23 @@ class Keyring:
         self.directory = directory
 
     def create(self, name: str, passphrase: bytes) -> SigningKey:
-        """Make a new key; `KeyExists` if there is one of that name already."""
+        """Make a new key; `KeyExists` if there is one of that name already.
+
+        Raises `KeyInvalid` for a name or passphrase it cannot have.
+        """
         if not NAME.fullmatch(name):
             raise KeyInvalid(f"{name!r} cannot name a key: use letters, digits, '.', '-', '_'")
+        if not 1 <= len(passphrase) <= LONGEST_PASSPHRASE:
+            raise KeyInvalid(f"a passphrase has 1 to {LONGEST_PASSPHRASE} bytes")
         key = SigningKey(Ed25519PrivateKey.generate())
         encryption = BestAvailableEncryption(passphrase)
         pem = key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(self._private(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
+        except FileExistsError as error:
+            if error.filename == str(self.directory):
+                raise KeyInvalid(f"{self.directory} is a file, not a directory of keys") from None
             raise KeyExists(f"a key named {name!r} exists in {self.directory}") from None
         except OSError as error:
             raise KeyInvalid(f"cannot write to {self.directory}: {error.strerror}") from None
@@ -81,21 +95,27 @@ class Keyring:
         pem = self._read(name, self._private(name))
         try:
             private = load_pem_private_key(pem, passphrase)
-        except TypeError:
-            raise KeyInvalid(
-                f"{self._private(name)} is not encrypted: create the key with 'lucent keys create'"
-            ) from None
-        except ValueError as error:
-            if b"ENCRYPTED PRIVATE KEY" in pem:
+        except (TypeError, ValueError) as error:
+            if b"ENCRYPTED" in pem:
                 raise PassphraseWrong(f"the passphrase does not open key {name!r}") from None
-            raise KeyInvalid(f"{self._private(name)}: {error}") from None
+            wrong = "it is not encrypted" if isinstance(error, TypeError) else str(error)
+            raise KeyInvalid(
+                f"{self._private(name)}: {wrong}; make keys with 'lucent keys create'"
+            ) from None
         if not isinstance(private, Ed25519PrivateKey):
             raise KeyInvalid(f"{self._private(name)} is not an Ed25519 key")
-        return SigningKey(private)
+        key = SigningKey(private)
+        if self._public(name).exists() and self.public(name).did != key.did:
+            raise KeyInvalid(
+                f"{self._private(name)} holds {key.did}, but {self._public(name)} names another"
+                " key: one of the two is damaged"
+            )
+        return key
 
     def public(self, name: str) -> VerifyingKey:
         """The public part of a key; needs no passphrase."""
-        return VerifyingKey.of(self._read(name, self._public(name)).decode().strip())
+        did = self._read(name, self._public(name)).decode("utf-8", "replace")
+        return VerifyingKey.of(did.strip())
 
     def names(self) -> list[str]:
         """The names of all keys, sorted."""

@@ -1,9 +1,9 @@
 """Checking a log with public keys only.
 
-What is checked of each event: its number follows the one before it, its metadata is in
-the signed form, its author is the one trusted for its stream, its signature holds over the
-stored bytes and its place, it names the digest of the event before it and the run it
-belongs to.
+What is checked of each event: its number follows the one before it, its fields are of
+their types, its metadata is in the signed form, its author is the one trusted for its
+stream, its signature holds over the stored bytes and its place, it names the digest of the
+event before it and the run it belongs to.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from runtime.events import GENESIS, RecordedEvent, kind_of, read_metadata, split
 from runtime.identity.chain import recorded_message
 from runtime.identity.keys import VerifyingKey
 
+ID_BYTES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:
     """Something that does not hold: where, what kind, and in words.
 
-    `kind` is one of `gap`, `metadata`, `author`, `signature`, `chain`, `run`, `stream`,
-    `root`. `revision` and `position` are -1 where the damage is not in one event.
+    `kind` is one of `gap`, `form`, `metadata`, `author`, `signature`, `chain`, `run`,
+    `cause`, `root`. `revision` and `position` are -1 where the damage is not in one event.
     """
 
     stream: str
@@ -76,25 +78,24 @@ class StreamCheck:
 
     def check(self, event: RecordedEvent) -> Damage | None:
         """The first thing that does not hold about `event`, or None; then goes on behind it."""
-        damage = self._check(event)
-        self.revision = event.revision
-        return damage
-
-    def _check(self, event: RecordedEvent) -> Damage | None:
         if event.revision != self.revision + 1:
             found = f"event {event.revision} follows event {self.revision}: events were dropped"
             return self._damage(event, "gap", found)
+        if not _well_formed(event):
+            return self._damage(event, "form", "one of its fields is of another type or length")
         try:
             message, signature = recorded_message(event)
             fields = read_metadata(event.metadata)
         except MetadataInvalid as error:
             return self._damage(event, "metadata", f"the metadata is damaged: {error}")
-        previous, self.digest = self.digest, sha256(message).hexdigest()
-        return (
+        damage = (
             self._check_author(event, fields.get("agentId"))
             or self._check_signature(event, str(fields["agentId"]), signature, message)
-            or self._check_place(event, fields, previous)
+            or self._check_place(event, fields)
         )
+        if damage is None:
+            self.revision, self.digest = event.revision, sha256(message).hexdigest()
+        return damage
 
     def _check_author(self, event: RecordedEvent, author: object) -> Damage | None:
         trusted = self.trust.author(self.stream)
@@ -115,10 +116,8 @@ class StreamCheck:
             return self._damage(event, "signature", "the signature does not hold over its bytes")
         return None
 
-    def _check_place(
-        self, event: RecordedEvent, fields: Mapping[str, object], previous: str
-    ) -> Damage | None:
-        if fields.get("previous") != previous:
+    def _check_place(self, event: RecordedEvent, fields: Mapping[str, object]) -> Damage | None:
+        if fields.get("previous") != self.digest:
             return self._damage(event, "chain", "it does not follow the event before it")
         expected = self.trust.run_id(self.stream)
         if expected is not None and fields.get("$correlationId") != expected:
@@ -128,6 +127,13 @@ class StreamCheck:
 
     def _damage(self, event: RecordedEvent, kind: str, detail: str) -> Damage:
         return Damage(self.stream, event.revision, event.position, kind, detail)
+
+
+def _well_formed(event: RecordedEvent) -> bool:
+    """Whether each field is of its type; SQLite keeps other types where they are put."""
+    kinds = {"event_id": bytes, "type": str, "data": bytes, "metadata": bytes}
+    well = all(isinstance(getattr(event, name), kind) for name, kind in kinds.items())
+    return well and len(event.event_id) == ID_BYTES
 
 
 def check_stream(events: Iterable[RecordedEvent], stream: str, trust: Trust) -> Damage | None:

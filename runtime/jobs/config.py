@@ -7,12 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ByteSize, Field, ValidationError, field_validator
+from pydantic import ByteSize, Field, PrivateAttr, ValidationError, field_validator
 
 from runtime.engine.credit import CreditLimits
 from runtime.errors import ConfigError
 from runtime.events import NAME
 from runtime.feeds import TapeSpec
+from runtime.jobs.mistakes import told_mistakes
 from runtime.settings import Section
 
 PACKAGE = "package:"
@@ -22,14 +23,18 @@ PACKAGE = "package:"
 def resolve_path(path: str, base: Path) -> Path:
     """The file a config names: inside a package, absolute, or relative to the config.
 
+    Raises `ConfigError`.
+
     >>> resolve_path("rates.parquet", Path("/data")).as_posix()
     '/data/rates.parquet'
     """
+    if "\0" in path:
+        raise ConfigError(f"{path!r} is not a path")
     if path.startswith(PACKAGE):
         package, _, rest = path.removeprefix(PACKAGE).partition("/")
         try:
             return Path(str(files(package).joinpath(rest)))
-        except ModuleNotFoundError:
+        except (ImportError, TypeError, ValueError):
             raise ConfigError(f"{path!r}: there is no package {package!r}") from None
     return base / Path(path).expanduser()
 
@@ -113,7 +118,7 @@ class AgentConfig(Section):
 
 
 class RunConfig(Section):
-    """A whole config; `base` is the directory relative paths start from."""
+    """A whole config."""
 
     run: RunSection
     store: StoreConfig
@@ -122,11 +127,16 @@ class RunConfig(Section):
     credit: CreditConfig = CreditConfig()
     feeds: tuple[TapeSpec, ...] = Field(min_length=1)
     agents: tuple[AgentConfig, ...] = Field(min_length=1)
-    base: Path = Path()
+    _base: Path = PrivateAttr(Path())
 
     @classmethod
     def title(cls) -> str:
         return "the config"
+
+    @property
+    def base(self) -> Path:
+        """The directory relative paths start from."""
+        return self._base
 
     @field_validator("feeds")
     @classmethod
@@ -143,11 +153,17 @@ class RunConfig(Section):
         return resolve_path(self.store.path, self.base)
 
     def changed(self, section: str, **values: Any) -> RunConfig:
-        """This config with some values of a section replaced (those that are not None)."""
+        """This config with some values of a section replaced (those that are not None).
+
+        Raises `ConfigError`.
+        """
         known = {name: value for name, value in values.items() if value is not None}
         part = getattr(self, section)
         data = part.model_dump() | known
-        return self.model_copy(update={section: type(part)(**data)})
+        try:
+            return self.model_copy(update={section: type(part)(**data)})
+        except ValidationError as error:
+            raise ConfigError(told_mistakes(error, section)) from None
 
 
 def load_config(path: str | Path) -> RunConfig:
@@ -175,19 +191,16 @@ def parse_config(data: dict[str, Any], base: Path) -> RunConfig:
     Raises `ConfigError`.
     """
     try:
-        config = RunConfig(**(data | {"base": base}))
+        config = RunConfig(**data)
     except ValidationError as error:
-        raise ConfigError("; ".join(_wrong(one) for one in error.errors())) from None
+        raise ConfigError(told_mistakes(error)) from None
     feeds = [
         feed.model_copy(update={"path": str(resolve_path(feed.path, base).absolute())})
         for feed in config.feeds
     ]
-    return config.model_copy(update={"feeds": tuple(feeds)})
-
-
-def _wrong(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+    placed = config.model_copy(update={"feeds": tuple(feeds)})
+    placed._base = base  # noqa: SLF001 (of the class in this module)
+    return placed
 
 
 def _checked_name(name: str) -> str:

@@ -15,6 +15,8 @@ from runtime.engine.runner import Hosts, Post, Runner, StageFeed
 from runtime.engine.stage import StageSpec, StageStats, read_stage_cursor
 from runtime.engine.supervisor import Supervisor
 from runtime.engine.windows import columns_for
+from runtime.errors import RunInterrupted
+from runtime.events import run_stream
 from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport, Tape
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
@@ -25,6 +27,9 @@ from runtime.store import EventStore, SqliteStore
 
 LOCK_WAIT = 10.0
 """Seconds to wait for a store that another run has not let go of yet."""
+
+CHECKED_ROWS = 65_536
+"""Rows checked at a time before a run begins."""
 
 States = Mapping[str, Mapping[int, bytes]]
 StartHosts = Callable[[RunPlan, Post, States], Hosts]
@@ -73,6 +78,16 @@ class RunControl:
         self._runner: Runner | None = None
         self._supervisor: Supervisor | None = None
         self._drained = False
+        self._phase = Status().phase
+
+    @property
+    def drained(self) -> bool:
+        """Whether an orderly stop was asked for."""
+        return self._drained
+
+    def enter(self, phase: str) -> None:
+        """Tell what is under way before the run has begun."""
+        self._phase = phase
 
     def attach(self, runner: Runner, supervisor: Supervisor) -> None:
         """The run has begun."""
@@ -89,7 +104,7 @@ class RunControl:
     def status(self) -> Status:
         """How the run stands."""
         if self._supervisor is None:
-            return Status()
+            return Status(self._phase)
         return Status("draining" if self._drained else "running", self._supervisor.stats())
 
 
@@ -106,17 +121,19 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
     """Carry the run out to its end, or until `control` drains it.
 
     Holds the store's lock meanwhile. Goes on where the store says it was left. Raises
-    `LucentError` leaves; what was durable by then stays so.
+    `LucentError` leaves; what was durable by then stays so. A new run begins only once all
+    its input was read and found usable; drained before that, it raises `RunInterrupted`.
     """
-    feed = open_feed(job.config)
-    store_path = job.config.store_path
-    with closing(feed), SqliteStore.open(store_path, wait=LOCK_WAIT) as store:
+    with closing(open_feed(job.config)) as feed:
         plan, declared = plan_run(job.config, appoint(job.config), job.keys, feed.digests())
-        journal = Journal(store, plan, job.journal_key)
-        new = journal.begin(declared, fingerprint())
-        return _carry_out(
-            _Ground(plan, store, job.config, feed, journal, new), start_hosts, control
-        )
+        control.enter("opening the store")
+        with SqliteStore.open(job.config.store_path, wait=LOCK_WAIT) as store:
+            journal = Journal(store, plan, job.journal_key)
+            if store.revision(run_stream(plan.run)) < 0:
+                _check_input(plan, job.config, control)
+            new = journal.begin(declared, fingerprint())
+            ground = _Ground(plan, store, job.config, feed, journal, new)
+            return _carry_out(ground, start_hosts, control)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +163,7 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     )
     runner = Runner(supervisor, feeds, store)
     states = {name: one.parts for name, one in snapshots.items() if one is not None}
+    control.enter(f"waiting for {plan.hosts} hosts")
     hosts = start_hosts(plan, runner.post, states)
     control.attach(runner, supervisor)
     began = perf_counter()
@@ -172,6 +190,23 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         stages=supervisor.stats(),
         rejected=rejected,
     )
+
+
+def _check_input(plan: RunPlan, config: RunConfig, control: RunControl) -> None:
+    """Read the feeds to their end: what cannot be used is told before anything is decided.
+
+    So mending a file and running again is a clean run, in the same store.
+    """
+    control.enter("checking the input")
+    with closing(open_feed(config)) as feed:
+        for stage in plan.stages:
+            if not stage.upstream:
+                Observations(stage.name, feed, stage.listens, stage.key, stage.select)
+        while feed.read(CHECKED_ROWS) is not None:
+            if control.drained:
+                raise RunInterrupted(
+                    f"run {plan.run!r} was stopped before it began: run it again to start it"
+                )
 
 
 def open_feed(config: RunConfig) -> Merge:

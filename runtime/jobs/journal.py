@@ -145,13 +145,16 @@ def decision_heads(store: EventStore, agents: list[str]) -> list[RecordedEvent]:
 def started_runs(store: EventStore) -> list[RunStarted]:
     """What each run in the store recorded when it started, in log order.
 
-    Events that cannot be read are passed over: `lucent verify` names them.
+    Events that cannot be read, or do not stand in their run's own stream, are passed over:
+    `lucent verify` names them.
     """
     only = Filter(streams=["system-"], types=[RunStarted.__name__])
     started = []
     for event in store.read_all(only=only):
         with suppress(ValidationError):
-            started.append(RunStarted.model_validate_json(event.data))
+            start = RunStarted.model_validate_json(event.data)
+            if event.stream == run_stream(start.run):
+                started.append(start)
     return started
 
 

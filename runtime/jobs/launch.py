@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from runtime.engine.local import LocalHosts
@@ -70,20 +70,22 @@ def run(config: str | Path | dict[str, Any] | RunConfig, **hosts: Any) -> Outcom
 def _run_local(job: Job, progress: Progress) -> Outcome:
     control = RunControl()
     result: list[Outcome | BaseException] = []
+    done = Event()
 
     def work() -> None:
         try:
             result.append(execute(job, LocalHosts, control))
         except BaseException as error:  # noqa: BLE001 (handed to the caller)
             result.append(error)
+        finally:
+            done.set()
 
-    thread = Thread(target=work, name="lucent-run", daemon=True)
-    thread.start()
+    Thread(target=work, name="lucent-run", daemon=True).start()
     _follow(
-        lambda: not thread.is_alive(),
+        done.is_set,
         lambda: progress(control.status()),
         control.drain,
-        lambda: thread.join(_POLL),
+        lambda: done.wait(_POLL),
     )
     ended = result[0]
     if isinstance(ended, BaseException):
@@ -99,8 +101,10 @@ def _follow(
 ) -> None:
     """Wait for the end of a run; the first KeyboardInterrupt drains it."""
     drained = False
-    while not ended():
+    while True:
         try:
+            if ended():
+                return
             wait()
             tell()
         except KeyboardInterrupt:
@@ -116,7 +120,10 @@ def _run_on_ray(job: Job, progress: Progress) -> Outcome:
 
     from runtime.engine.cluster import RayHosts, start_supervisor  # noqa: PLC0415
 
+    address = job.config.hosts.address
+    progress(Status("starting Ray" if address is None else f"joining Ray at {address}"))
     with _ray_session(job.config):
+        progress(Status("starting the supervisor"))
         try:
             supervisor = start_supervisor(job.config.run.name, RunControl())
         except ValueError as error:

@@ -21,10 +21,7 @@ from runtime.events import (
 )
 from runtime.identity import SigningKey
 from runtime.jobs.config import AgentConfig, RunConfig
-from runtime.jobs.registry import find_agent, find_strategy
-
-DECISION_FIELDS = ("action", "confidence", "origin", "protocol", "reason", "yield")
-"""What strategies may read of a decision, beside its features."""
+from runtime.jobs.registry import find_agent, find_strategy, look_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,11 @@ class Appointed:
 
 
 def appoint(config: RunConfig) -> list[Appointed]:
-    """The agents of a config, upstream first; raises `ConfigError`."""
+    """The agents of a config, upstream first; raises `ConfigError`.
+
+    Modules beside the config are found too.
+    """
+    look_in(config.base)
     appointed = [_appoint(one) for one in config.agents]
     names = [one.agent.name for one in appointed]
     for name in names:
@@ -68,6 +69,7 @@ def appoint(config: RunConfig) -> list[Appointed]:
         depths = {one.agent.name: _depth(one, appointed, depths) for one in appointed}
     if max(depths.values()) >= len(appointed):
         raise ConfigError(f"agents listen to each other in a circle: {', '.join(sorted(names))}")
+    _check_routes(config, appointed)
     return sorted(appointed, key=lambda one: depths[one.agent.name])
 
 
@@ -101,12 +103,23 @@ def plan_run(
     return plan, {**declared, "locations": {feed.name: feed.path for feed in config.feeds}}
 
 
-def registry(appointed: Sequence[Appointed]) -> Registry:
-    """Which agents take which event types."""
-    known = Registry()
+def _check_routes(config: RunConfig, appointed: Sequence[Appointed]) -> None:
+    """Each feed has an agent that takes its events, and each agent a feed or agent to hear."""
+    takers = Registry()
     for one in appointed:
-        known.register(one.agent.name, one.agent.listens)
-    return known
+        takers.register(one.agent.name, one.agent.listens)
+    for feed in config.feeds:
+        if not takers.handlers(feed.event_type):
+            raise ConfigError(
+                f"feed {feed.name!r} yields {feed.event_type}, which no agent of this run takes"
+            )
+    offered = {feed.event_type for feed in config.feeds}
+    for one in appointed:
+        if one.observes and not offered & set(one.agent.listens):
+            raise ConfigError(
+                f"agent {one.agent.name!r} listens to {', '.join(one.agent.listens)},"
+                " which no feed of this run yields"
+            )
 
 
 def _appoint(config: AgentConfig) -> Appointed:
@@ -150,6 +163,12 @@ def _check_inputs(agent: Agent, strategy: Strategy[Any]) -> None:
                     f"input of strategy {strategy.name!r} among the fields of {listened}:",
                     name,
                     fields,
+                )
+            if strategy.inputs[name] is not fields[name].kind:
+                raise ConfigError(
+                    f"strategy {strategy.name!r} reads {name!r} as"
+                    f" {strategy.inputs[name].__name__}, but in {listened} it is"
+                    f" {fields[name].kind.__name__}"
                 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 from runtime.deciding import Agent, Strategy
 from runtime.engine.plan import strategy_class
-from runtime.errors import ConfigError, UnknownName
+from runtime.errors import ConfigError, LucentError, UnknownName
 
 STRATEGIES = "lucent.strategies"
 AGENTS = "lucent.agents"
@@ -24,30 +26,49 @@ def registered(group: str) -> dict[str, str]:
 def find_strategy(name: str) -> tuple[str, type[Strategy[Any]]]:
     """The strategy of a registered name or `module:Class`, with its `module:Class`.
 
-    Raises `UnknownName` or `ConfigError`. Modules beside the user, in the working directory,
-    are found too.
+    Raises `UnknownName` or `ConfigError`. Modules in the working directory are found too.
     """
     reference = _reference(STRATEGIES, "strategy", name)
-    return reference, strategy_class(reference)
+    with _loading("strategy", name):
+        return reference, strategy_class(reference)
 
 
 def find_agent(name: str) -> Agent:
-    """The agent of a registered name or `module:NAME`."""
+    """The agent of a registered name or `module:NAME`; raises as `find_strategy` does."""
     module, _, attribute = _reference(AGENTS, "agent", name).partition(":")
-    try:
+    with _loading("agent", name):
         agent = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"cannot load agent {name!r}: {error}") from error
     if not isinstance(agent, Agent):
         raise ConfigError(f"{name!r} is not an Agent")
     return agent
 
 
+def look_in(directory: Path) -> None:
+    """Let modules in a directory be found, behind all that are installed."""
+    place = str(directory.absolute())
+    if place not in sys.path:
+        sys.path.append(place)
+
+
+@contextmanager
+def _loading(what: str, name: str) -> Iterator[None]:
+    """What a module raises while it is imported is an error of its author, told as such."""
+    try:
+        yield
+    except LucentError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"cannot load {what} {name!r}: {type(error).__name__}: {error}"
+        ) from error
+
+
 def _reference(group: str, what: str, name: str) -> str:
     if ":" in name:
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.append(here)
+        look_in(Path.cwd())
+        module, _, attribute = name.partition(":")
+        if not (module and attribute):
+            raise ConfigError(f"{what} {name!r} is not like module:NAME")
         return name
     known = registered(group)
     if name not in known:

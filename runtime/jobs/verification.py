@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
+from pydantic import ValidationError
 
 from runtime.errors import KeyInvalid
-from runtime.events import RunCompleted, RunPaused, RunStarted, kind_of, split_decision_stream
+from runtime.events import (
+    GENESIS,
+    RunCompleted,
+    RunPaused,
+    RunStarted,
+    kind_of,
+    run_stream,
+    split_decision_stream,
+)
 from runtime.identity import Damage, StreamCheck, Trust, run_root
 from runtime.jobs.journal import started_runs
 from runtime.store import EventStore, Filter, SqliteStore
@@ -58,7 +67,10 @@ class _Checked:
 
     @property
     def agent(self) -> str:
-        return split_decision_stream(self.stream)[0] if kind_of(self.stream) == "agent" else ""
+        """The agent that decides in it, "" if it is no decision stream."""
+        with suppress(ValueError):
+            return split_decision_stream(self.stream)[0]
+        return ""
 
 
 def verify_store(
@@ -78,9 +90,9 @@ def verify_store(
     """
     with SqliteStore.open(Path(path), writer=False) as store:
         started = started_runs(store)
-        trusted = _trust(started, trust)
+        names = sorted(store.streams(), key=lambda name: not _is_system(name))
+        trusted = _trust(started, names, trust)
         marks = _marks(store, started)
-        names = [*store.streams("system-"), *store.streams("agent-")]
         checked: list[_Checked] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for one in pool.map(lambda name: _check(store, name, trusted, marks), names):
@@ -88,54 +100,55 @@ def verify_store(
                 progress(len(checked), len(names))
     damages = [one.damage for one in checked if one.damage is not None]
     roots = {run.run: _root_now(checked, _agents(run)) for run in started}
-    if not damages:
-        damages += _check_marks(checked, marks)
+    damages += _check_marks(checked, marks)
     if root is not None and not damages:
         damages += _check_root(root, marks, roots)
     events = sum(one.length for one in checked)
     return Verdict(events, len(names), tuple(damages), roots, trust is not None)
 
 
-def _trust(started: Sequence[RunStarted], given: Mapping[str, str] | None) -> Trust:
-    ids = {agent["name"]: run.run_id for run in started for agent in run.agents}
-    ids |= {f"system-{run.run}": run.run_id for run in started}
+def _trust(
+    started: Sequence[RunStarted], names: Sequence[str], given: Mapping[str, str] | None
+) -> Trust:
+    claims = list(reversed(started))  # the first to claim a name keeps it
+    ids = {agent["name"]: run.run_id for run in claims for agent in run.agents}
+    ids |= {run_stream(run.run): run.run_id for run in claims}
     if given is None:
-        agents = {agent["name"]: agent["did"] for run in started for agent in run.agents}
-        return Trust(agents, {f"system-{run.run}": run.author for run in started}, ids)
+        agents = {agent["name"]: agent["did"] for run in claims for agent in run.agents}
+        return Trust(agents, {run_stream(run.run): run.author for run in claims}, ids)
     missing = sorted(
         {"supervisor", *(name for run in started for name in _agents(run))} - set(given)
     )
     if missing:
         raise KeyInvalid(f"no trusted key was given for {', '.join(missing)}")
-    return Trust(given, {f"system-{run.run}": given["supervisor"] for run in started}, ids)
+    return Trust(given, dict.fromkeys(filter(_is_system, names), given["supervisor"]), ids)
+
+
+def _is_system(name: object) -> bool:
+    return isinstance(name, str) and kind_of(name) == "system"
 
 
 def _agents(run: RunStarted) -> frozenset[str]:
     return frozenset(agent["name"] for agent in run.agents)
 
 
-class _Recorded(msgspec.Struct):
-    root: str
-    decisions: int
-
-
 def _marks(store: EventStore, started: Sequence[RunStarted]) -> list[_Mark]:
-    agents = {f"system-{run.run}": _agents(run) for run in started}
+    agents = {run_stream(run.run): _agents(run) for run in started}
+    only = Filter(["system-"], [RunPaused.__name__, RunCompleted.__name__])
     marks = []
-    for event in store.read_all(
-        only=Filter(["system-"], [RunPaused.__name__, RunCompleted.__name__])
-    ):
-        try:
-            body = msgspec.json.decode(event.data, type=_Recorded)
-        except msgspec.MsgspecError:
-            continue
-        of = agents.get(event.stream, frozenset())
-        place = (event.stream, event.revision, event.position)
-        marks.append(_Mark(*place, body.root, body.decisions, of))
+    for event in store.read_all(only=only):
+        with suppress(ValidationError):
+            body = RunPaused.model_validate_json(event.data)
+            place = (event.stream, event.revision, event.position)
+            of = agents.get(event.stream, frozenset())
+            marks.append(_Mark(*place, body.root, body.decisions, of))
     return marks
 
 
-def _check(store: EventStore, name: str, trust: Trust, marks: Sequence[_Mark]) -> _Checked:
+def _check(store: EventStore, name: object, trust: Trust, marks: Sequence[_Mark]) -> _Checked:
+    if not isinstance(name, str):
+        nameless = Damage(repr(name), -1, -1, "form", "its name is not text")
+        return _Checked(repr(name), ((0, GENESIS),) * len(marks), 0, GENESIS, nameless)
     check = StreamCheck(name, trust)
     at_marks: list[tuple[int, str]] = []
     damage = None
@@ -150,16 +163,20 @@ def _check(store: EventStore, name: str, trust: Trust, marks: Sequence[_Mark]) -
 
 
 def _root_now(checked: Sequence[_Checked], agents: frozenset[str]) -> str:
-    return run_root({one.stream: one.digest for one in checked if one.agent in agents})
+    return run_root({o.stream: o.digest for o in checked if o.agent in agents and o.length})
 
 
 def _check_marks(checked: Sequence[_Checked], marks: Sequence[_Mark]) -> list[Damage]:
+    """The roots that do not hold, of runs in whose streams no other damage was found."""
     damages = []
     for number, mark in enumerate(marks):
+        concerned = [o for o in checked if o.agent in mark.agents or o.stream == mark.stream]
+        if any(one.damage for one in concerned):
+            continue
         heads = {
             one.stream: one.at_marks[number]
-            for one in checked
-            if one.agent in mark.agents and one.at_marks[number][0]
+            for one in concerned
+            if one.agent and one.at_marks[number][0]
         }
         if run_root({stream: digest for stream, (_, digest) in heads.items()}) == mark.root:
             continue

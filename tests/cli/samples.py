@@ -47,7 +47,9 @@ def rows() -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {"time": [], "pool": [], "symbol": [], "rate": []}
     for day in range(DAYS):
         for number, pool in enumerate(POOLS):
-            columns["time"].append(f"2025-{1 + day // 28:02d}-{1 + day % 28:02d}T{number:02d}:00:00Z")
+            columns["time"].append(
+                f"2025-{1 + day // 28:02d}-{1 + day % 28:02d}T{number:02d}:00:00Z"
+            )
             columns["pool"].append(pool)
             columns["symbol"].append(pool.partition(":")[2].upper())
             jump = 0.05 if (day + 3 * number) % 17 == 0 else 0.0
@@ -62,7 +64,9 @@ def write_tape(directory: Path, columns: dict[str, list[Any]] | None = None) -> 
     return path
 
 
-def write_config(directory: Path, text: str = CONFIG, *, policy: str = "reject", unit: str = "fraction") -> Path:
+def write_config(
+    directory: Path, text: str = CONFIG, *, policy: str = "reject", unit: str = "fraction"
+) -> Path:
     """Write the config of a run as `small.toml`."""
     path = directory / "small.toml"
     path.write_text(text.format(policy=policy, unit=unit))

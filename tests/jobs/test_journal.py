@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from runtime.errors import FeedChanged, RunConflict, StrategyRaised
+from runtime.jobs.launch import run
+from runtime.jobs.verification import verify_store
+from tests.support.damage import setting, stored, stream_of
+from tests.support.jobs import follower, job, rates_feed, run_in, run_until, watcher, write_rates
+from tests.support.strategies import HERE
+
+RUN = "system-study"
+
+
+def test_a_run_records_its_start_and_its_end(tmp_path: Path):
+    outcome = run_in(tmp_path)
+    start, end = (msgspec.json.decode(event.data) for event in stream_of(outcome.store, RUN))
+    assert start["run"] == "study"
+    assert start["run_id"] == end["run_id"] == outcome.run_id
+    assert [agent["name"] for agent in start["agents"]] == ["watcher", "follower"]
+    assert start["locations"] == {"rates": str(tmp_path / "rates.parquet")}
+    assert {"python", "platform", "lucent", "processor"} <= set(start["fingerprint"])
+    assert (end["root"], end["streams"], end["decisions"]) == (outcome.root, 5, 36)
+
+
+def test_nothing_that_is_signed_comes_from_a_clock(tmp_path: Path):
+    one = run_in(tmp_path)
+    two = run_in(tmp_path, store={"path": "again.db"})
+    assert one.root == two.root
+    pairs = zip(stream_of(one.store, RUN), stream_of(two.store, RUN), strict=True)
+    assert all(first[2:] == second[2:] for first, second in pairs)
+
+
+def test_a_completed_run_that_is_run_again_changes_nothing(tmp_path: Path):
+    first = run_in(tmp_path)
+    before = stored(first.store)
+    again = run_in(tmp_path)
+    assert stored(again.store) == before
+    assert (again.root, again.decisions, again.streams) == (first.root, 36, 5)
+    assert again.completed
+    assert again.resumed
+    assert again.events == 0
+
+
+@pytest.mark.parametrize("parts", [1, 3, 6])
+def test_a_run_that_was_paused_ends_with_the_root_of_one_that_was_not(tmp_path: Path, parts: int):
+    whole = run_in(tmp_path, store={"path": "whole.db"})
+    paused = run_until(job(tmp_path), parts)
+    again = run_until(job(tmp_path), parts)
+    ended = run_in(tmp_path)
+    assert paused.decisions <= again.decisions <= ended.decisions
+    assert (ended.root, ended.decisions) == (whole.root, whole.decisions)
+    assert ended.completed
+    types = [event.type for event in stream_of(ended.store, RUN)]
+    assert types[:3] == ["RunStarted", "RunPaused", "RunResumed"]
+    assert types[-1] == "RunCompleted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"agents": [watcher(every=3), follower()]}, "another parameters of 'watcher'"),
+        ({"agents": [watcher(), follower("tail")]}, r"other agents \(follower, watcher\)"),
+        ({"agents": [watcher(), follower(key="origin")]}, "another key of 'follower'"),
+        ({"feeds": [rates_feed(policy="skip")]}, "another policy of 'rates'"),
+        ({"feeds": [rates_feed(name="other")]}, r"other feeds \(rates\)"),
+    ],
+)
+def test_another_run_of_the_same_name_is_refused(
+    tmp_path: Path, changes: dict[str, Any], said: str
+):
+    before = stored(run_in(tmp_path).store)
+    with pytest.raises(RunConflict, match=said):
+        run_in(tmp_path, **changes)
+    assert stored(tmp_path / "log.db") == before
+
+
+def test_a_feed_that_changed_is_named(tmp_path: Path):
+    run_until(job(tmp_path), 3)
+    write_rates(tmp_path / "rates.parquet", shift=0.001)
+    before = stored(tmp_path / "log.db")
+    with pytest.raises(FeedChanged, match="content of feed 'rates' changed"):
+        run_in(tmp_path)
+    assert stored(tmp_path / "log.db") == before
+    write_rates(tmp_path / "rates.parquet")
+    assert run_in(tmp_path).completed
+
+
+def test_a_feed_may_be_moved(tmp_path: Path):
+    run_until(job(tmp_path), 3)
+    (tmp_path / "rates.parquet").rename(tmp_path / "moved.parquet")
+    assert run_in(tmp_path, feeds=[rates_feed("moved.parquet")]).completed
+
+
+def test_agents_belong_to_one_run_of_a_store(tmp_path: Path):
+    run_in(tmp_path)
+    with pytest.raises(RunConflict, match=r"agent 'watcher' has its streams .* from run 'study'"):
+        run_in(tmp_path, run={"name": "second"}, agents=[watcher()])
+    assert run_in(tmp_path, run={"name": "second"}, agents=[watcher("other")]).completed
+
+
+def test_a_run_whose_start_cannot_be_read_is_not_gone_on_with(tmp_path: Path):
+    run_until(job(tmp_path), 3)
+    log = tmp_path / "log.db"
+    _edit(log, 1, data=b"{}")
+    with pytest.raises(RunConflict, match="see 'lucent verify'"):
+        run_in(tmp_path)
+
+
+def test_what_was_durable_before_an_error_stays_and_verifies(tmp_path: Path):
+    write_rates(tmp_path / "rates.parquet", shift=0.4645)
+    failing = {"name": "failing", "strategy": f"{HERE}:Failing", "listens": ["PoolRateObserved"]}
+    with pytest.raises(StrategyRaised, match="ZeroDivisionError: no such rate"):
+        run_in(tmp_path, agents=[failing], credit={"batch": 1, "events": 1})
+    verdict = verify_store(tmp_path / "log.db")
+    assert verdict.damages == ()
+    assert verdict.events > 1
+    assert [event.type for event in stream_of(tmp_path / "log.db", RUN)] == ["RunStarted"]
+
+
+def test_a_run_may_be_given_as_a_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    config = job(tmp_path)
+    outcome = run(config, count=2)
+    assert (outcome.hosts, outcome.store) == (2, tmp_path / "log.db")
+
+
+def _edit(log: Path, position: int, **columns: object) -> None:
+    with closing(sqlite3.connect(log)) as connection, connection:
+        setting(position, **columns)(connection)

@@ -32,7 +32,7 @@ def _author(explained: Explanation) -> dict[str, Any]:
         "agent": agent["name"],
         "key": explained.decision["metadata"]["agentId"],
         "strategy": f"{agent.get('strategy')} version {agent.get('version')}",
-    } | {f"parameter {name}": value for name, value in agent.get("parameters", {}).items()}
+    } | {f"  {name}": value for name, value in agent.get("parameters", {}).items()}
 
 
 def _print_pairs(title: str, pairs: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def write_draft(
     `ordinal` counts the agent's decisions on one cause from 0. Raises `DecisionInvalid`
     naming stream and cause if the decision cannot be stored.
     """
-    if decision.type not in line.emits:
+    if not (_is_text(decision.type) and decision.type in line.emits):
         raise _invalid(
             chain,
             cause,
@@ -130,7 +130,9 @@ def _wrong(decision: Decision) -> str | None:
     return _wrong_fact(decision.features) or _wrong_fact(decision.thresholds)
 
 
-def _wrong_fact(facts: Mapping[str, object]) -> str | None:
+def _wrong_fact(facts: object) -> str | None:
+    if not isinstance(facts, Mapping):
+        return f"its features and thresholds must be mappings, one was {facts!r}"
     for name, value in facts.items():
         fact = value.item() if isinstance(value, np.generic) else value
         if not (isinstance(name, str) and isinstance(fact, str | int | float)):

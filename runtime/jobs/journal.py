@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from runtime.engine.plan import RunPlan
-from runtime.errors import FeedChanged, RunConflict, StreamNotFound
+from runtime.errors import FeedChanged, RunConflict, StoreError, StreamNotFound
 from runtime.events import (
     GENESIS,
     Cause,
@@ -30,7 +31,7 @@ from runtime.events import (
     unsigned_metadata,
 )
 from runtime.identity import SigningKey, draft, recorded_digest, run_root, seal
-from runtime.store import EventStore, Filter
+from runtime.store import EventStore, Filter, SqliteStore
 
 
 class Journal:
@@ -135,6 +136,16 @@ class Journal:
             f"this store holds run {self._plan.run!r} with {_difference(started, declared)}:"
             " use another store, or give the run and its agents other names"
         )
+
+
+def is_complete(path: Path, run: str) -> bool:
+    """Whether the store at `path` holds that run, complete."""
+    try:
+        with SqliteStore.open(path, writer=False) as store:
+            last = store.read_stream(run_stream(run), backwards=True, limit=1)
+            return [event.type for event in last] == [RunCompleted.__name__]
+    except StoreError:
+        return False
 
 
 def decision_heads(store: EventStore, agents: list[str]) -> list[RecordedEvent]:

@@ -15,6 +15,7 @@ from runtime.errors import ConfigError, HostDied, LucentError, RunConflict
 from runtime.identity import Keyring, SigningKey, read_passphrase
 from runtime.jobs.config import RunConfig, load_config, parse_config
 from runtime.jobs.execution import Job, Outcome, RunControl, Status, execute
+from runtime.jobs.journal import is_complete
 from runtime.jobs.planning import appoint
 
 JOURNAL_KEY = "supervisor"
@@ -46,10 +47,12 @@ def _open_keys(config: RunConfig, names: list[str]) -> dict[str, SigningKey]:
 def run_job(job: Job, progress: Progress = lambda status: None) -> Outcome:
     """Carry a job out in the shell its config names; waits until it has ended.
 
+    A run that the store holds as complete is only looked at, which takes no Ray.
     `progress` is called a few times a second. On KeyboardInterrupt the run is drained and
     its outcome, not `completed`, returned; a second one ends it at once.
     """
-    if job.config.hosts.shell == "local":
+    config = job.config
+    if config.hosts.shell == "local" or is_complete(config.store_path, config.run.name):
         return _run_local(job, progress)
     return _run_on_ray(job, progress)
 

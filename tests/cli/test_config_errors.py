@@ -38,7 +38,11 @@ EDITS = [
     (AGENT, f'{AGENT}\nname = "supervisor"', ["no agent may be named 'supervisor'"]),
     (AGENT, f'{AGENT}\nkey = "symbl"', ["no feed has the column 'symbl'"]),
     ("[[agents]]", f"[[agents]]\n{AGENT}\n[[agents]]", ["two agents are named 'yield-scout'"]),
-    (f"{AGENT}\n{PARAMETERS}", 'agent = "allocator"', ["which no other agent of this run"]),
+    (
+        "[[agents]]",
+        '[[agents]]\nagent = "allocator"\nlistens = ["PositionCalculated"]\n[[agents]]',
+        ["'allocator' listens to PositionCalculated, which no other agent of this run"],
+    ),
     (f"[[agents]]\n{AGENT}\n{PARAMETERS}", "", ["[[agents]] is missing"]),
     ("[[feeds]]", "[feeds]", ["write [[feeds]]"]),
     ("rate = {", "rat = {", ["did you mean 'rate'?"]),

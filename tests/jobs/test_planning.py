@@ -16,11 +16,11 @@ from tests.support.jobs import follower, job, rates_feed, run_in, watcher, write
 from tests.support.strategies import HERE, Follow, Watch
 
 
-def plan(folder: Path, keys: str = "", **changes: Any) -> RunPlan:
-    """The plan of a config; the names of its demo keys begin with `keys`."""
+def plan(folder: Path, owner: str = "", **changes: Any) -> RunPlan:
+    """The plan of a config, with the demo keys of an owner."""
     config = job(folder, **changes)
     appointed = appoint(config)
-    signing = {one.agent.name: SigningKey.demo(keys + one.agent.name) for one in appointed}
+    signing = {one.agent.name: SigningKey.demo(owner + one.agent.name) for one in appointed}
     feed = open_feed(config)
     try:
         return plan_run(config, appointed, signing, feed.digests())[0]
@@ -150,12 +150,11 @@ def test_a_shipped_agent_may_be_given_other_parameters_and_another_name(tmp_path
         {"feeds": [rates_feed(name="other")]},
         {"feeds": [rates_feed(protocol="aave")]},
         {"feeds": [rates_feed(select={"symbol": ["DAI"]})]},
-        {"keys": "other "},
+        {"owner": "somebody else's "},
     ],
 )
 def test_what_decisions_depend_on_changes_the_id_of_a_run(tmp_path: Path, changes: dict[str, Any]):
-    keys = changes.pop("keys", "")
-    assert plan(tmp_path, keys, **changes).run_id != plan(tmp_path).run_id
+    assert plan(tmp_path, **changes).run_id != plan(tmp_path).run_id
 
 
 def test_other_data_changes_the_id_of_a_run(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,7 +33,7 @@ def run(
 ) -> None:
     """Run a config to the end of its input; run it again to resume.
 
-    Ctrl-C drains: what was taken in is decided and stored, and the exit code is 130.
+    Ctrl-C or SIGTERM drains: what was taken in is decided and stored, and the exit code is 130.
     """
     _run(load_config(config), store, hosts, shell, f"lucent run {config}")
 
@@ -59,6 +60,7 @@ def _run(
         config = config.changed("store", path=_absolute(store))
         command += f" --store {store}"
     config = config.changed("hosts", count=hosts, shell=shell)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     job = prepare(config)
     with RunProgress(config) as progress:
         outcome = run_job(job, progress.show)

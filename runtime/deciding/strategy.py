@@ -84,7 +84,10 @@ class Strategy(Generic[S]):
         try:
             return cls(cls.Parameters(**parameters))
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            wrong = "; ".join(
+                f"{'.'.join(map(str, one['loc']))} = {one['input']!r}: {one['msg']}"
+                for one in error.errors()
+            )
             raise ParameterInvalid(f"strategy {cls.name!r}: {wrong}") from None
 
     @property

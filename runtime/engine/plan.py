@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -13,7 +14,7 @@ from runtime.engine.author import byline
 from runtime.engine.credit import CreditLimits
 from runtime.engine.host import Desk, Host
 from runtime.engine.keygroups import assignment
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, LucentError
 from runtime.identity import SigningKey
 
 
@@ -77,13 +78,24 @@ class RunPlan:
         return {group: part for group, part in parts.items() if owners[group] == host}
 
 
+@contextmanager
+def loading(what: str, name: str) -> Iterator[None]:
+    """What a module raises while it is imported is told as a `ConfigError` of its author."""
+    try:
+        yield
+    except LucentError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"cannot load {what} {name!r}: {type(error).__name__}: {error}"
+        ) from error
+
+
 def strategy_class(reference: str) -> type[Strategy[Any]]:
     """The class `module:Class`; `ConfigError` if it cannot be imported or is no strategy."""
     module, _, name = reference.partition(":")
-    try:
+    with loading("strategy", reference):
         found = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"cannot load strategy {reference!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigError(f"{reference!r} is not a Strategy")
     return found

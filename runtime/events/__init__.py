@@ -8,6 +8,7 @@ from runtime.events.catalog import (
     event_type,
     json_schemas,
     observation_fields,
+    observed_types,
 )
 from runtime.events.decided import DecisionData, Scalar, StrategyStamp
 from runtime.events.envelope import NewEvent, RecordedEvent, envelope
@@ -64,6 +65,7 @@ __all__ = [
     "named_id",
     "observation_fields",
     "observation_id",
+    "observed_types",
     "parse_id",
     "parse_time",
     "read_metadata",

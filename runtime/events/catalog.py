@@ -63,6 +63,11 @@ def event_type(name: str) -> EventType:
         raise UnknownName("event type", name, CATALOG) from None
 
 
+def observed_types() -> list[str]:
+    """The names of the event types that feeds yield, sorted."""
+    return sorted(name for name, kind in CATALOG.items() if kind.observed)
+
+
 def json_schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schema (draft 2020-12) of each event type's data, by name."""
     return {

@@ -84,7 +84,7 @@ def _faults(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise FeedMissing(f"there is no file {path}") from None
+        raise FeedMissing(f"there is no file {path}: check `path` of the feed") from None
     except (PermissionError, IsADirectoryError) as error:
         raise FeedMissing(f"cannot read {path}: {error.strerror}") from None
     except (pa.ArrowException, EOFError, gzip.BadGzipFile, OSError, UnicodeDecodeError) as error:

@@ -8,6 +8,8 @@ from typing import Any
 from runtime.events import observation_fields
 from runtime.feeds.spec import TapeSpec
 
+_PERCENT = " If the column is in percent, declare unit = 'percent'."
+
 
 def explain_row(spec: TapeSpec, reason: str, field: str, row: Mapping[str, Any]) -> str:
     """Why a row cannot be used: `reason` is one of `checks.REASONS`, `field` what it is about.
@@ -47,9 +49,9 @@ def _absurd(spec: TapeSpec, field: str, value: object) -> str:
     high = known.high if column.high is None else column.high
     number = float(str(value)) * column.scale / column.divisor
     if high is not None and number > high:
-        hint = " is the column in percent? declare unit = 'percent'." if not column.unit else ""
+        percent = "" if column.unit in {"percent", "bps"} else _PERCENT
         return (
-            f"{field} = {number:.6g} (column {column.column!r}) is above {high:g}:{hint}"
+            f"{field} = {number:.6g} (column {column.column!r}) is above {high:g}.{percent}"
             " If it is right, declare `high` for this column"
         )
     bound = f"not above {known.above:g}" if known.above is not None else f"below {low}"

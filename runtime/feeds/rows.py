@@ -200,8 +200,7 @@ class Reader:
         row = self._row(batch, verdicts, index, number)
         where = f"{self._spec.path}: " if self._spec.path else ""
         return RowRejected(
-            f"{where}{row}. What was read before it is kept. Mend the row, or set"
-            " policy = 'skip' or 'quarantine' for this feed"
+            f"{where}{row}. Mend the file, or set policy = 'skip' or 'quarantine' for this feed"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from runtime.errors import ConfigError, UnknownName
-from runtime.events import CATALOG, NAME, event_type, observation_fields
+from runtime.events import NAME, observation_fields, observed_types
 from runtime.settings import Section
 
 TIME_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -130,8 +130,8 @@ class TapeSpec(Section):
     @field_validator("event_type")
     @classmethod
     def _is_observed(cls, name: str) -> str:
-        if not event_type(name).observed:
-            observed = [kind.name for kind in CATALOG.values() if kind.observed]
+        observed = observed_types()
+        if name not in observed:
             raise UnknownName("observed event type", name, observed)
         return name
 

@@ -24,6 +24,8 @@ def _wrong(where: tuple[int | str, ...], error: Any) -> str:
             return f"{name} is missing"
         case "tuple_type" if where in {("feeds",), ("agents",)}:
             return f"{name} must be a list of tables: write [[{where[0]}]]"
+        case "too_short":
+            return f"{name} is empty: declare at least one"
         case "model_type":
             return f"{name} must be a table: write [{where[0]}]"
     said = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")

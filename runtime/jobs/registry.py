@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from runtime.deciding import Agent, Strategy
-from runtime.engine.plan import strategy_class
-from runtime.errors import ConfigError, LucentError, UnknownName
+from runtime.engine.plan import loading, strategy_class
+from runtime.errors import ConfigError, UnknownName
 
 STRATEGIES = "lucent.strategies"
 AGENTS = "lucent.agents"
@@ -29,14 +27,13 @@ def find_strategy(name: str) -> tuple[str, type[Strategy[Any]]]:
     Raises `UnknownName` or `ConfigError`. Modules in the working directory are found too.
     """
     reference = _reference(STRATEGIES, "strategy", name)
-    with _loading("strategy", name):
-        return reference, strategy_class(reference)
+    return reference, strategy_class(reference)
 
 
 def find_agent(name: str) -> Agent:
     """The agent of a registered name or `module:NAME`; raises as `find_strategy` does."""
     module, _, attribute = _reference(AGENTS, "agent", name).partition(":")
-    with _loading("agent", name):
+    with loading("agent", name):
         agent = getattr(import_module(module), attribute)
     if not isinstance(agent, Agent):
         raise ConfigError(f"{name!r} is not an Agent")
@@ -48,19 +45,6 @@ def look_in(directory: Path) -> None:
     place = str(directory.absolute())
     if place not in sys.path:
         sys.path.append(place)
-
-
-@contextmanager
-def _loading(what: str, name: str) -> Iterator[None]:
-    """What a module raises while it is imported is an error of its author, told as such."""
-    try:
-        yield
-    except LucentError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"cannot load {what} {name!r}: {type(error).__name__}: {error}"
-        ) from error
 
 
 def _reference(group: str, what: str, name: str) -> str:

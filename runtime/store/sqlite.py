@@ -12,7 +12,6 @@ from typing import Literal
 from runtime.errors import (
     EventNotFound,
     StoreClosed,
-    StoreDamaged,
     StoreForbidden,
     StoreMissing,
     StreamNotFound,
@@ -255,7 +254,7 @@ class SqliteStore:
 def _inspect(path: Path, mode: Literal["ro", "rw"]) -> None:
     """Raise unless there is a store at `path`; takes no lock and leaves no file."""
     if path.is_dir():
-        raise StoreDamaged(f"{path} is a folder, not a store: name a file")
+        raise StoreMissing(f"{path} is a folder, not a store: name a file")
     if is_vacant(path):
         raise StoreMissing(f"no store at {path}: check the path, or start a run that writes to it")
     with closing(connect(path, mode)) as connection:

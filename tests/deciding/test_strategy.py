@@ -94,7 +94,7 @@ def test_an_unknown_parameter_is_told_the_nearest():
 
 @pytest.mark.parametrize("value", [0, -1, "x", None, float("nan"), 2.5, [1]])
 def test_a_parameter_out_of_its_bounds_is_named(value: Any):
-    with pytest.raises(ParameterInvalid, match="strategy 'watch': every:"):
+    with pytest.raises(ParameterInvalid, match="strategy 'watch': every = "):
         Watch.configure({"every": value})
 
 

@@ -199,7 +199,9 @@ def test_a_stream_name_that_is_no_text_is_found(log: Path):
 def test_metadata_nested_beyond_reading_is_found(log: Path):
     event = stored(log)[5]
     nested = b'{"a":' + b"[" * 100_000 + event.metadata[-103:]
-    assert_found(damaged(log, setting(event.position, metadata=nested)), event.stream, 1)
+    assert_found(
+        damaged(log, setting(event.position, metadata=nested)), event.stream, event.revision
+    )
 
 
 def test_a_file_without_its_tables_is_a_damaged_store(log: Path):

@@ -126,7 +126,7 @@ class TestRefused:
 
     def test_a_folder(self, tmp_path: Path) -> None:
         for writer in (True, False):
-            with pytest.raises(StoreDamaged, match="folder"):
+            with pytest.raises(StoreMissing, match="folder"):
                 SqliteStore.open(tmp_path, writer=writer)
 
     @pytest.mark.parametrize("kept", [0.5, 0.97])

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from runtime.deciding import Decision, Strategy, Window
+from runtime.engine.host import Host, sign
+from runtime.engine.keygroups import key_group
+from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers
+from runtime.errors import DecisionInvalid, StateInvalid, StrategyRaised
+from runtime.events import RecordedEvent
+from runtime.identity import Draft, SigningKey, Trust, check_stream
+from tests.support.rows import observed
+from tests.support.strategies import HERE, Seen
+
+KEY = SigningKey.demo("agent")
+RATES = ["a"] * 4 + ["b"] * 4
+VALUES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+
+
+class Made(Strategy[Seen]):
+    """Returns from a window what a test wants."""
+
+    name = "made"
+    version = "1"
+    State = Seen
+    returns: Callable[[Window], Any] = staticmethod(lambda window: ())
+
+    def on_window(self, state: Seen, window: Window) -> Iterable[tuple[int, Decision]]:
+        returned: Iterable[tuple[int, Decision]] = type(self).returns(window)
+        return returned
+
+
+class CannotStart(Made):
+    """Raises before the first event."""
+
+    name = "cannot-start"
+
+    def start(self, aggregate: str) -> Seen:
+        raise KeyError(aggregate)
+
+
+def plan(*strategies: str) -> RunPlan:
+    """A plan of one stage, with an agent for each strategy."""
+    agents = tuple(
+        AgentPlan(f"agent{number}", number, strategy, {}, KEY)
+        for number, strategy in enumerate(strategies)
+    )
+    stage = StagePlan("stage", agents, ("PoolRateObserved",), "aggregate", {})
+    return RunPlan("study", "run-id", (stage,), {"rates": "aave"})
+
+
+def host(*strategies: str) -> Host:
+    return build_host(plan(*strategies or (f"{HERE}:Watch",)))
+
+
+def drafts(decided: Any) -> list[Draft]:
+    return [draft for _, those in decided for draft in those]
+
+
+def test_every_key_group_is_answered_for_even_if_nothing_is_decided():
+    decided = host(f"{HERE}:Failing").decide("stage", observed(["a", "b"], rate=[0.1, 0.1]))
+    assert {group for group, _ in decided} == {key_group("a"), key_group("b")}
+    empty = host().decide("stage", observed(["a", "b"], rate=[0.1, 0.1]))
+    assert empty == ((key_group("a"), ()), (key_group("b"), ()))
+
+
+def test_decisions_of_an_aggregate_follow_their_causes():
+    decided = drafts(host().decide("stage", observed(RATES, rate=VALUES)))
+    assert [(one.stream, one.revision) for one in decided] == [
+        ("agent-agent0/a", 0),
+        ("agent-agent0/a", 1),
+        ("agent-agent0/b", 0),
+        ("agent-agent0/b", 1),
+    ]
+    rows = [msgspec.json.decode(one.event.metadata + b"}")["row"] for one in decided]
+    assert rows == ["1", "3", "5", "7"]
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_where_a_batch_is_cut_means_nothing(cut: int):
+    batch = observed(RATES, rate=VALUES, symbol=["USDC"] * 8)
+    whole = drafts(host().decide("stage", batch))
+    cutting = host()
+    parts = [cutting.decide("stage", part) for part in (batch.slice(0, cut), batch.slice(cut))]
+    assert [draft for part in parts for draft in drafts(part)] == whole
+
+
+def test_a_host_goes_on_where_its_snapshot_was_taken():
+    batch = observed(RATES, rate=VALUES)
+    first, second = observed(["a"], rate=[0.1]), batch.slice(1)
+    going = host(f"{HERE}:Watch", f"{HERE}:Windowed")
+    going.decide("stage", first)
+    parts = going.snapshot("stage")
+    assert set(parts) == {key_group("a")}
+    resumed = host(f"{HERE}:Watch", f"{HERE}:Windowed")
+    resumed.restore("stage", parts)
+    assert resumed.snapshot("stage") == parts
+    assert resumed.decide("stage", second) == going.decide("stage", second)
+
+
+def test_several_agents_decide_on_the_same_rows_in_their_order():
+    decided = host(f"{HERE}:Windowed", f"{HERE}:Watch").decide(
+        "stage", observed(["a", "a"], rate=[0.1, 0.2])
+    )
+    streams = [one.stream for one in drafts(decided)]
+    assert streams == ["agent-agent0/a", "agent-agent0/a", "agent-agent1/a"]
+
+
+def test_what_is_signed_verifies_however_signing_is_shared_out():
+    batch = observed(RATES, rate=VALUES)
+    keys = signers(plan(f"{HERE}:Windowed"))
+    results = [
+        sign(host(f"{HERE}:Windowed").decide("stage", batch), keys, map, shares)
+        for shares in (1, 3, 100)
+    ]
+    assert results[0] == results[1] == results[2]
+    trust = Trust({"agent0": KEY.did}, {}, {"agent0": "run-id"})
+    for _, sealed in results[0]:
+        events = [RecordedEvent(0, *one, recorded_at=0) for one in sealed]
+        assert len(events) == 4
+        assert check_stream(events, events[0].stream, trust) is None
+
+
+def test_a_strategy_that_raises_is_named_with_aggregate_and_place():
+    batch = observed(RATES, rate=VALUES, row=list(range(100, 108)), position=list(range(50, 58)))
+    with pytest.raises(StrategyRaised) as caught:
+        host(f"{HERE}:Failing").decide("stage", batch)
+    assert str(caught.value) == (
+        "strategy 'failing' of agent 'agent0' raised ZeroDivisionError: no such rate; aggregate"
+        " 'b', in the 4 events from row 104 of rates (position 54)"
+    )
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_strategy_that_cannot_start_is_named_with_aggregate_and_place():
+    with pytest.raises(StrategyRaised, match=r"KeyError: 'a'; aggregate 'a'.* \(position 0\)"):
+        host(f"{__name__}:CannotStart").decide("stage", observed(["a"]))
+
+
+HOLD = Decision("hold", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("made", "rows"),
+    [
+        ([], []),
+        ([(0, HOLD), (0, HOLD), (1, HOLD)], ["0", "0", "1"]),
+        ([(np.int64(1), HOLD)], ["1"]),
+        ([[1, HOLD]], ["1"]),
+    ],
+)
+def test_decisions_of_a_window_stand_on_their_rows(
+    monkeypatch: pytest.MonkeyPatch, made: Any, rows: list[str]
+):
+    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: made))
+    decided = drafts(host(f"{__name__}:Made").decide("stage", observed(["a", "a"])))
+    metadata = [msgspec.json.decode(one.event.metadata + b"}") for one in decided]
+    assert [fields["row"] for fields in metadata] == rows
+    assert len({one.event.event_id for one in decided}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "made", [[(1, HOLD), (0, HOLD)], [(-1, HOLD)], [(2, HOLD)], [(10**9, HOLD)]]
+)
+def test_rows_must_not_decrease_nor_lie_outside(monkeypatch: pytest.MonkeyPatch, made: Any):
+    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: made))
+    with pytest.raises(DecisionInvalid, match=r"2 rows of 'a'.*rows must not decrease"):
+        host(f"{__name__}:Made").decide("stage", observed(["a", "a"]))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        [HOLD],
+        ["hold"],
+        [(0,)],
+        [(0, HOLD, 1)],
+        [(0, "hold")],
+        [(0.0, HOLD)],
+        [(None, HOLD)],
+        [None],
+    ],
+)
+def test_what_is_no_decision_is_refused(monkeypatch: pytest.MonkeyPatch, made: Any):
+    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: made))
+    with pytest.raises(DecisionInvalid, match=r"'made' of agent 'agent0'.*'a', returned"):
+        host(f"{__name__}:Made").decide("stage", observed(["a", "a"]))
+
+
+def test_what_cannot_be_gone_through_is_an_error_of_the_strategy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: None))
+    with pytest.raises(StrategyRaised, match="TypeError"):
+        host(f"{__name__}:Made").decide("stage", observed(["a"]))
+
+
+def test_a_decision_that_cannot_be_stored_is_named_with_its_cause(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: [(1, Decision("hold", 2.0))]))
+    with pytest.raises(DecisionInvalid, match=r"decision 0 of agent-agent0/a, on row 1 of rates"):
+        host(f"{__name__}:Made").decide("stage", observed(["a", "a"]))
+
+
+@pytest.mark.parametrize("part", [b"", b"\x00", b"\x91\x01", msgspec.msgpack.encode([("a", "b")])])
+def test_a_damaged_snapshot_is_named(part: bytes):
+    with pytest.raises(StateInvalid, match="snapshot of stage 'stage', key group 7, is damaged"):
+        host().restore("stage", {7: part})
+
+
+def test_a_snapshot_that_does_not_fit_the_state_is_refused():
+    state = msgspec.msgpack.encode({"count": "many"})
+    part = msgspec.msgpack.encode([("agent0", "a", 1, "0" * 64, state)])
+    with pytest.raises(StateInvalid, match="does not fit state Seen"):
+        host().restore("stage", {7: part})

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers, strategy_class
+from runtime.engine.stage import read_stage_cursor, stage_cursor
+from runtime.errors import ConfigError, StoreDamaged, UnknownName
+from runtime.identity import SigningKey, VerifyingKey
+from tests.support.rows import observed
+from tests.support.strategies import HERE, Watch
+
+SECRET = bytes(range(100, 132))
+
+
+def plan(hosts: int = 3, strategy: str = f"{HERE}:Watch", **parameters: object) -> RunPlan:
+    agent = AgentPlan("watcher", 0, strategy, parameters, SigningKey.from_seed(SECRET))
+    stage = StagePlan("watcher", (agent,), ("PoolRateObserved",), "aggregate", {})
+    return RunPlan("study", "run-id", (stage,), {"rates": "aave"}, hosts=hosts)
+
+
+def test_a_snapshot_is_shared_out_among_the_hosts_without_a_rest():
+    parts = {group: bytes([group]) for group in range(256)}
+    for hosts in (1, 2, 5):
+        shares = [plan(hosts).share(host, parts) for host in range(hosts)]
+        assert sum(map(len, shares)) == 256
+        assert {group: part for share in shares for group, part in share.items()} == parts
+
+
+def test_a_plan_can_be_sent_to_any_process():
+    sent = pickle.loads(pickle.dumps(plan(every=3)))
+    assert sent.agents[0].parameters == {"every": 3}
+    message = b"x"
+    did = SigningKey.from_seed(SECRET).did
+    assert VerifyingKey.of(did).verifies(signers(sent)["watcher"](message), message)
+    rows = observed(["a"] * 6, rate=[0.1] * 6)
+    assert build_host(sent).decide("watcher", rows) == build_host(plan(every=3)).decide(
+        "watcher", rows
+    )
+
+
+def test_a_plan_shows_no_private_key():
+    for form in (SECRET.hex(), repr(SECRET)[2:-1]):
+        assert form not in repr(plan())
+    assert "did:key:z6Mk" in repr(plan())
+
+
+def test_a_strategy_is_found_by_module_and_class():
+    assert strategy_class(f"{HERE}:Watch") is Watch
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["", ":", "nowhere:X", f"{HERE}:Nothing", f"{HERE}:", f"{HERE}:Seen", f"{HERE}:HERE", ":Watch"],
+)
+def test_what_is_no_strategy_is_refused(reference: str):
+    with pytest.raises(ConfigError, match=r"strategy|Strategy"):
+        strategy_class(reference)
+
+
+def test_a_host_of_a_plan_checks_its_parameters():
+    with pytest.raises(UnknownName, match="did you mean 'every'"):
+        build_host(plan(evry=3))
+
+
+def test_where_a_stage_can_go_on_is_kept_as_text():
+    cursor = stage_cursor(2**60, '{"row": 5}')
+    assert read_stage_cursor(cursor) == (2**60, '{"row": 5}')
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "{}", "[]", '{"position": "x", "feed": ""}', "5"])
+def test_a_place_that_cannot_be_read_is_damage(cursor: str):
+    with pytest.raises(StoreDamaged, match="restore the store"):
+        read_stage_cursor(cursor)

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from runtime.errors import FeedChanged, RunConflict, StrategyRaised
+from runtime.errors import (
+    FeedChanged,
+    LucentError,
+    RunConflict,
+    StateInvalid,
+    StoreDamaged,
+    StrategyRaised,
+)
 from runtime.jobs.launch import run
 from runtime.jobs.verification import verify_store
 from tests.support.damage import setting, stored, stream_of
@@ -134,3 +141,19 @@ def test_a_run_may_be_given_as_a_mapping(tmp_path: Path, monkeypatch: pytest.Mon
 def _edit(log: Path, position: int, **columns: object) -> None:
     with closing(sqlite3.connect(log)) as connection, connection:
         setting(position, **columns)(connection)
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("UPDATE checkpoints SET cursor = 'x'", StoreDamaged),
+        ("UPDATE snapshots SET cursor = '{}'", StoreDamaged),
+        ("UPDATE snapshot_parts SET state = x'00'", StateInvalid),
+    ],
+)
+def test_a_damaged_place_to_go_on_from_is_told(tmp_path: Path, sql: str, error: type[LucentError]):
+    run_until(job(tmp_path), 3)
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
+        assert connection.execute(sql).rowcount > 0
+    with pytest.raises(error):
+        run_in(tmp_path)

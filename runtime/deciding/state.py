@@ -42,7 +42,20 @@ class StateCodec:
         )
 
     def encode(self, state: object) -> bytes:
-        """The bytes of a state; `StateInvalid` names what cannot be declared data."""
+        """The bytes of a state; `StateInvalid` names what cannot be declared data.
+
+        Also if the state would not come back as it is: an int where a float is declared
+        would return as a float, and what is decided from it could differ after a restart.
+        """
+        data = self._encoded(state)
+        if self._encoded(self.decode(data)) != data:
+            raise StateInvalid(
+                f"state {self._name} would not come back from a snapshot as it is: a field holds"
+                " another type than it declares, perhaps an int where a float is declared"
+            )
+        return data
+
+    def _encoded(self, state: object) -> bytes:
         try:
             return self._encoder.encode(state)
         except (

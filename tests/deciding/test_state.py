@@ -215,3 +215,13 @@ def test_a_snapshot_that_does_not_fit_is_refused(data: bytes):
 def test_a_snapshot_whose_array_is_damaged_is_refused(values: Any):
     with pytest.raises(StateInvalid, match="does not fit state Arrays"):
         StateCodec(Arrays).decode(msgspec.msgpack.encode({"values": values}))
+
+
+@dataclass(slots=True)
+class Level:
+    value: float = 0.0
+
+
+def test_a_state_that_would_come_back_changed_is_refused() -> None:
+    with pytest.raises(StateInvalid, match="an int where a float is declared"):
+        StateCodec(Level).encode(Level(1))

@@ -8,7 +8,6 @@ from threading import Thread
 
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import Commit, Committed
-from runtime.errors import LucentError
 from runtime.events import RecordedEvent
 from runtime.store import EventStore
 
@@ -35,7 +34,7 @@ class Committer:
     """
 
     def __init__(
-        self, store: EventStore, run: str, post: Callable[[Committed | LucentError], None]
+        self, store: EventStore, run: str, post: Callable[[Committed | Exception], None]
     ) -> None:
         self._store = store
         self._ledger = Ledger(run, StoredLog(store))
@@ -58,7 +57,7 @@ class Committer:
         try:
             while commits := self._gather():
                 self._write(commits)
-        except LucentError as error:
+        except Exception as error:  # noqa: BLE001 (the runner raises it)
             self._post(error)
 
     def _gather(self) -> list[Commit]:

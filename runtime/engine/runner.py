@@ -23,10 +23,10 @@ from runtime.engine.messages import (
     TakeSnapshot,
 )
 from runtime.engine.supervisor import Supervisor
-from runtime.errors import FeedError, LucentError
+from runtime.errors import FeedError
 from runtime.store import EventStore
 
-Post = Callable[[Message | LucentError], None]
+Post = Callable[[Message | Exception], None]
 """Puts a message, or the error that ended a helper, into the runner's inbox."""
 
 
@@ -72,11 +72,11 @@ class Runner:
         self._feeds = feeds
         self._store = store
         self._progress = progress
-        self._inbox: SimpleQueue[Message | LucentError] = SimpleQueue()
+        self._inbox: SimpleQueue[Message | Exception] = SimpleQueue()
         self._commands: deque[Command] = deque()
         self._feed_error: FeedError | None = None
 
-    def post(self, message: Message | LucentError) -> None:
+    def post(self, message: Message | Exception) -> None:
         """Tell the runner something; from any thread, never waits."""
         self._inbox.put(message)
 
@@ -106,8 +106,8 @@ class Runner:
             else:
                 self._tell(self._inbox.get())
 
-    def _tell(self, message: Message | LucentError) -> None:
-        if isinstance(message, LucentError):
+    def _tell(self, message: Message | Exception) -> None:
+        if isinstance(message, Exception):
             raise message
         self._commands.extend(self._supervisor.handle(message))
         self._progress()

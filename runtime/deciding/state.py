@@ -80,7 +80,12 @@ class StateCodec:
 
 def _encode_array(value: object) -> object:
     if isinstance(value, np.ndarray) and value.dtype != object:
-        return (value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
+        if not value.flags.c_contiguous:
+            raise TypeError(
+                "an array must be C-contiguous, since sums depend on the layout:"
+                " np.ascontiguousarray makes it so"
+            )
+        return (value.dtype.str, value.shape, value.tobytes())
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__qualname__} is not declared data")

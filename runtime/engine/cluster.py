@@ -1,7 +1,8 @@
 """The Ray shell: the supervisor in a named actor, each host in an actor of its own.
 
 Hosts are synchronous and single-threaded, and Ray neither restarts them nor repeats a call
-(`max_restarts=0`, `max_task_retries=0`): redelivery is the supervisor's business.
+(`max_restarts=0`, `max_task_retries=0`): what a host was given must not be decided twice behind
+the supervisor's back. A host that dies ends the run, which can then be resumed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from runtime.engine.host import sign
+from runtime.engine.host import Host, sign
 from runtime.engine.messages import HostAnswered, Results, Send, SnapshotTaken, TakeSnapshot
 from runtime.engine.plan import RunPlan, build_host, signers
 from runtime.engine.runner import Post
@@ -29,12 +31,21 @@ T = TypeVar("T")
 class HostActor:
     """A host in a process of its own; errors of strategies are returned, not raised."""
 
-    def __init__(self, plan: RunPlan, states: Mapping[str, Mapping[int, bytes]]) -> None:
-        self._host = build_host(plan)
-        single_threaded()
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
         self._keys = signers(plan)
-        for stage, parts in states.items():
-            self._host.restore(stage, parts)
+        self._host = Host({})
+
+    def begin(self, states: Mapping[str, Mapping[int, bytes]]) -> LucentError | None:
+        """Load the strategies and restore their state; answers once the host is there."""
+        try:
+            self._host = build_host(self._plan)
+            single_threaded()
+            for stage, parts in states.items():
+                self._host.restore(stage, parts)
+        except LucentError as error:
+            return error
+        return None
 
     def decide(self, stage: str, rows: pa.Buffer) -> Results | LucentError:
         """Decide on rows sent as an Arrow IPC stream, and sign."""
@@ -52,9 +63,6 @@ class HostActor:
         except LucentError as error:
             return error
 
-    def ready(self) -> None:
-        """Answers once the host is there and restored."""
-
 
 class RayHosts:
     """The hosts of a run as Ray actors, one CPU each.
@@ -68,16 +76,26 @@ class RayHosts:
         self._post = post
         actor: Any = ray.remote(HostActor)
         actor = actor.options(num_cpus=1, max_restarts=0, max_task_retries=0)
-        self._actors: list[Any] = [
-            actor.remote(
-                plan, {stage: plan.share(number, parts) for stage, parts in states.items()}
+        self._actors: list[Any] = [actor.remote(plan) for _ in range(plan.hosts)]
+        try:
+            self._begin(plan, states)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, plan: RunPlan, states: Mapping[str, Mapping[int, bytes]]) -> None:
+        begun = [
+            actor.begin.remote(
+                {stage: plan.share(number, parts) for stage, parts in states.items()}
             )
-            for number in range(plan.hosts)
+            for number, actor in enumerate(self._actors)
         ]
         try:
-            ray.get([one.ready.remote() for one in self._actors])
-        except RayError as error:
+            errors = [error for error in ray.get(begun) if error is not None]
+        except RayActorError as error:
             raise HostDied(f"a host could not start: {error}") from error
+        if errors:
+            raise errors[0]
 
     def send(self, command: Send) -> None:
         """Send a part to its host; never waits."""
@@ -107,7 +125,8 @@ class RayHosts:
         def arrived(future: Any) -> None:
             error = future.exception()
             if error is not None:
-                self._post(HostDied(f"host {host} died: {error}; run the same command to resume"))
+                died = f"host {host} died: {error}; run the same command to resume"
+                self._post(HostDied(died) if isinstance(error, RayActorError) else error)
                 return
             answer = future.result()
             self._post(answer if isinstance(answer, LucentError) else message(answer))
@@ -155,7 +174,11 @@ class SupervisorActor(Generic[T]):
 
 
 def start_supervisor(name: str, control: Control) -> Any:
-    """The supervisor actor of the run `name`; `ValueError` from Ray if there is one already."""
+    """The supervisor actor of the run `name`, on the caller's node: there its store lies.
+
+    Raises Ray's `ValueError` if there is one of that name already.
+    """
+    here = ray.get_runtime_context().get_node_id()
     actor: Any = ray.remote(SupervisorActor)
     actor = actor.options(
         name=f"lucent-{name}",
@@ -164,5 +187,6 @@ def start_supervisor(name: str, control: Control) -> Any:
         max_concurrency=4,
         max_restarts=0,
         max_task_retries=0,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )
     return actor.remote(control)

@@ -8,6 +8,7 @@ from threading import Thread
 
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import Commit, Committed
+from runtime.errors import StoreDamaged
 from runtime.events import RecordedEvent
 from runtime.store import EventStore
 
@@ -22,8 +23,11 @@ class StoredLog:
         self._store = store
 
     def event(self, stream: str, revision: int) -> RecordedEvent:
-        """The event at that revision."""
-        return next(iter(self._store.read_stream(stream, revision, limit=1)))
+        """The event at that revision; `StoreDamaged` if it is missing."""
+        event = next(iter(self._store.read_stream(stream, revision, limit=1)), None)
+        if event is None:
+            raise StoreDamaged(f"{stream} has no event {revision}: check it with 'lucent verify'")
+        return event
 
 
 class Committer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,7 +56,8 @@ class StagePlan:
 class RunPlan:
     """A run: its id, its stages in topological order, and how it is carried out.
 
-    `protocols` maps feed names to the protocol they observe. Neither `hosts` nor `limits`
+    `protocols` maps feed names to the protocol they observe; in `paths` hosts look for the
+    modules of strategies, behind all that are installed. Neither `hosts` nor `limits`
     nor `snapshot_events` influence what is decided.
     """
 
@@ -65,7 +67,8 @@ class RunPlan:
     protocols: Mapping[str, str]
     hosts: int = 1
     limits: CreditLimits = field(default_factory=CreditLimits)
-    snapshot_events: int = 1_000_000
+    snapshot_events: int = 100_000
+    paths: tuple[str, ...] = ()
 
     @property
     def agents(self) -> tuple[AgentPlan, ...]:
@@ -103,6 +106,7 @@ def strategy_class(reference: str) -> type[Strategy[Any]]:
 
 def build_host(plan: RunPlan) -> Host:
     """A host with a desk for every agent of the run, and no state yet."""
+    sys.path.extend(path for path in plan.paths if path not in sys.path)
     return Host({s.name: [_desk(plan, agent) for agent in s.agents] for s in plan.stages})
 
 

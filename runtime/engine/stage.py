@@ -99,7 +99,7 @@ def read_stage_cursor(cursor: str) -> tuple[int, str]:
 class Stage:
     """Follows each batch of a stage from its arrival until it is durable.
 
-    `pull` and `idle` say whether a batch was asked for, and whether the feed had nothing;
+    `pulled` and `idle` say whether a batch was asked for, and whether the feed had nothing;
     `ended` that it never will have; `position` is the durable watermark.
     """
 

@@ -51,7 +51,7 @@ class Supervisor:
         hosts: int,
         limits: CreditLimits,
         *,
-        snapshot_events: int = 1_000_000,
+        snapshot_events: int = 100_000,
     ) -> None:
         routing = assignment(range(hosts))
         self._hosts = set(range(hosts))

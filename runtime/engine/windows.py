@@ -37,7 +37,14 @@ class Rows:
         source = self.source.values[self.source.codes[index]]
         row = int(self.row[index])
         known = observation_id(source, row) if self.ids is None else self.ids[index].as_py()
-        return Cause(id_text(known), source, row, int(self.position[index]), int(self.time[index]))
+        return Cause(
+            id_text(known),
+            source,
+            row,
+            int(self.position[index]),
+            int(self.time[index]),
+            int(self.known_at[index]),
+        )
 
     def protocol_of(self, index: int) -> str | None:
         """The protocol that row `index` itself names, if rows of this stage do."""

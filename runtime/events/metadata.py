@@ -28,8 +28,9 @@ class Cause(NamedTuple):
 
     `event_id` is the causing event's id (text), `source` the feed it was observed in or
     the stream it stands in, `row` its row in that feed or its number in that stream,
-    `position` the place of the first observation in the run's merged input order, and
-    `time` the event time (ns), which becomes the time of what it causes.
+    `position` the place of the first observation in the run's merged input order, `time`
+    the event time (ns), which becomes the time of what it causes, and `known_at` when it
+    could be known (ns), which is when what it causes can be known.
     """
 
     event_id: str
@@ -37,6 +38,7 @@ class Cause(NamedTuple):
     row: int
     position: int
     time: int
+    known_at: int
 
 
 def unsigned_metadata(correlation: str, agent_id: str, when: str, cause: str, chain: str) -> bytes:
@@ -55,12 +57,12 @@ def unsigned_metadata(correlation: str, agent_id: str, when: str, cause: str, ch
 def cause_fields(cause: Cause) -> str:
     """The JSON fields that say what caused an event (feed and stream names need no escapes).
 
-    >>> cause_fields(Cause("0f", "aave", 7, 9, 0))
-    '"$causationId":"0f","source":"aave","row":"7","position":"9"'
+    >>> cause_fields(Cause("0f", "aave", 7, 9, 0, 60))
+    '"$causationId":"0f","source":"aave","row":"7","position":"9","knownAt":"60"'
     """
     return (
         f'"$causationId":"{cause.event_id}","source":"{cause.source}"'
-        f',"row":"{cause.row}","position":"{cause.position}"'
+        f',"row":"{cause.row}","position":"{cause.position}","knownAt":"{cause.known_at}"'
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from runtime.errors import ConfigError
 from runtime.events import RecordedEvent, parse_time, split_decision_stream
 from runtime.feeds.port import FeedBatch
 from runtime.store import EventStore, Filter
@@ -40,6 +41,7 @@ _ARROW = {str: _TEXT, float: pa.float64(), bool: pa.bool_()}
 class _Metadata(msgspec.Struct):
     position: str
     timestamp: str
+    knownAt: str  # noqa: N815 (the field's name in the log)
 
 
 class _Data(msgspec.Struct):
@@ -55,7 +57,7 @@ class _Data(msgspec.Struct):
         """A field by the name strategies know it under: data's own, `origin`, or a feature."""
         if name in ("action", "confidence", "protocol", "reason"):
             return getattr(self, name)
-        if name == "origin":
+        if name in ("origin", "aggregate"):
             return self.aggregate
         return self.yield_ if name == "yield" else self.features.get(name)
 
@@ -64,8 +66,9 @@ class _Data(msgspec.Struct):
 class DecisionSource:
     """Which decisions to read: agents with their ranks, event types, and as what.
 
-    `key` names the field that becomes the aggregate (decisions without it are passed over);
-    `fields` the other fields to hand out, with their types (float, str, bool).
+    `key` names the field that becomes the aggregate: `aggregate` for that of the decision,
+    or another (decisions without it are passed over); `fields` the other fields to hand
+    out, with their types (float, str, bool).
     """
 
     ranks: Mapping[str, int]
@@ -98,11 +101,15 @@ class DecisionTape:
         self._marks: deque[tuple[int, int]] = deque()
         self._heap: list[_Waiting] = []
         self._position = self._next = 0
-        self._fields = {
-            name: kind
-            for name, kind in source.fields.items()
-            if name not in ("protocol", source.key)
-        } | {source.key: str}
+        self._logs: list[int] = []
+        self._gone: set[int] = set()
+        taken = set(source.fields) & (_BASE.keys() - {"aggregate", "protocol"})
+        if taken:
+            raise ConfigError(
+                f"no strategy can read a field {min(taken)!r} of decisions: every event has one"
+            )
+        fields = {**source.fields, source.key: str}
+        self._fields = {name: kind for name, kind in fields.items() if name not in _BASE}
         self.schema = pa.schema(
             _BASE | {name: _ARROW[kind] for name, kind in sorted(self._fields.items())}
         )
@@ -129,11 +136,17 @@ class DecisionTape:
             if len(taken) >= limit and self._heap[0].position != taken[-1].position:
                 break
             taken.append(heapq.heappop(self._heap))
+            self._gone.add(taken[-1].event.position)
         more = self._heap and self._heap[0].position < watermark
         self._position = taken[-1].position + 1 if more else watermark
-        first = min((one.event.position for one in self._heap), default=self._next)
-        cursor = json.dumps({"position": self._position, "log": first}, sort_keys=True)
+        cursor = json.dumps({"position": self._position, "log": self._first()}, sort_keys=True)
         return FeedBatch(self._batch(taken), self._position, cursor)
+
+    def _first(self) -> int:
+        """Where the log must be read again from, if only what was handed out is remembered."""
+        while self._logs and self._logs[0] in self._gone:
+            self._gone.remove(heapq.heappop(self._logs))
+        return self._logs[0] if self._logs else self._next
 
     def _scan(self, log: int) -> None:
         if log < self._next:
@@ -146,6 +159,7 @@ class DecisionTape:
                 rank = self._source.ranks[split_decision_stream(event.stream)[0]]
                 waiting = _Waiting(position, rank, event.stream, event.revision, event)
                 heapq.heappush(self._heap, waiting)
+                heapq.heappush(self._logs, event.position)
         self._next = log + 1
 
     def _batch(self, taken: list[_Waiting]) -> pa.RecordBatch:
@@ -156,8 +170,9 @@ class DecisionTape:
             key = data.read(self._source.key)
             if not key:
                 continue
-            time = parse_time(msgspec.json.decode(event.metadata, type=_Metadata).timestamp)
-            base = (key, time, time, one.position, event.stream, event.revision, event.type)
+            metadata = msgspec.json.decode(event.metadata, type=_Metadata)
+            times = (parse_time(metadata.timestamp), int(metadata.knownAt))
+            base = (key, *times, one.position, event.stream, event.revision, event.type)
             for name, value in zip(_BASE, (*base, data.protocol, event.event_id), strict=True):
                 rows[name].append(value)
             for name, kind in self._fields.items():

@@ -43,7 +43,7 @@ class RunSection(Section):
     """`[run]`: the name of the run, and every how many events its state is snapshotted."""
 
     name: str
-    snapshot_events: int = Field(1_000_000, ge=1)
+    snapshot_events: int = Field(100_000, ge=1)
 
     @field_validator("name")
     @classmethod

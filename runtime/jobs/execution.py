@@ -60,15 +60,11 @@ class Outcome:
     root: str
     streams: int
     decisions: int
+    events: int
     seconds: float
     hosts: int
     stages: Mapping[str, StageStats]
     rejected: RejectReport
-
-    @property
-    def events(self) -> int:
-        """Observations taken in by this process."""
-        return max((stats.events for stats in self.stages.values()), default=0)
 
 
 class RunControl:
@@ -130,7 +126,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
         with SqliteStore.open(job.config.store_path, wait=LOCK_WAIT) as store:
             journal = Journal(store, plan, job.journal_key)
             if store.revision(run_stream(plan.run)) < 0:
-                _check_input(plan, job.config, control)
+                _check_input(store, plan, job.config, control)
             new = journal.begin(declared, fingerprint())
             ground = _Ground(plan, store, job.config, feed, journal, new)
             return _carry_out(ground, start_hosts, control)
@@ -185,6 +181,7 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         root=ended.root,
         streams=ended.streams,
         decisions=ended.decisions,
+        events=_observed(plan, supervisor.stats()),
         seconds=seconds,
         hosts=plan.hosts,
         stages=supervisor.stats(),
@@ -192,7 +189,12 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     )
 
 
-def _check_input(plan: RunPlan, config: RunConfig, control: RunControl) -> None:
+def _observed(plan: RunPlan, stats: Mapping[str, StageStats]) -> int:
+    """Observations taken in, by the stage that took in most of them."""
+    return max(stats[stage.name].events for stage in plan.stages if not stage.upstream)
+
+
+def _check_input(store: EventStore, plan: RunPlan, config: RunConfig, control: RunControl) -> None:
     """Read the feeds to their end: what cannot be used is told before anything is decided.
 
     So mending a file and running again is a clean run, in the same store.
@@ -200,7 +202,9 @@ def _check_input(plan: RunPlan, config: RunConfig, control: RunControl) -> None:
     control.enter("checking the input")
     with closing(open_feed(config)) as feed:
         for stage in plan.stages:
-            if not stage.upstream:
+            if stage.upstream:
+                DecisionTape(store, _source(plan, stage))
+            else:
                 Observations(stage.name, feed, stage.listens, stage.key, stage.select)
         while feed.read(CHECKED_ROWS) is not None:
             if control.drained:

@@ -153,8 +153,9 @@ def _broken(event: RecordedEvent, detail: str) -> Damage:
 def _damages(
     store: EventStore, chain: Sequence[RecordedEvent], run: RunStarted, runs: Sequence[RunStarted]
 ) -> tuple[Damage, ...]:
-    agents = {agent["name"]: agent["did"] for one in runs for agent in one.agents}
-    ids = {agent["name"]: one.run_id for one in runs for agent in one.agents}
+    first = list(reversed(runs))
+    agents = {agent["name"]: agent["did"] for one in first for agent in one.agents}
+    ids = {agent["name"]: one.run_id for one in first for agent in one.agents}
     trust = Trust(agents, {run_stream(run.run): run.author}, ids)
     places = {one.stream: one.revision for one in reversed(chain)} | {run_stream(run.run): 0}
     found = (

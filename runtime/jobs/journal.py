@@ -92,7 +92,7 @@ class Journal:
     def _append(self, body: BaseModel, last: RecordedEvent | None) -> None:
         revision = -1 if last is None else last.revision
         previous = GENESIS if last is None else recorded_digest(last)
-        cause = Cause(self._plan.run_id, self._stream, revision, 0, 0)
+        cause = Cause(self._plan.run_id, self._stream, revision, 0, 0, 0)
         metadata = unsigned_metadata(
             self._plan.run_id, self._key.did, time_text(0), cause_fields(cause), previous
         )
@@ -123,6 +123,11 @@ class Journal:
                 " see 'lucent verify'"
             )
         started = runs[self._plan.run]
+        if started.author != self._key.did:
+            raise RunConflict(
+                f"run {started.run!r} was begun with another 'supervisor' key,"
+                f" {started.author}: go on with that key"
+            )
         if started.run_id == self._plan.run_id:
             return
         for before, now in zip(started.feeds, declared["feeds"], strict=False):

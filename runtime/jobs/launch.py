@@ -84,12 +84,16 @@ def _run_local(job: Job, progress: Progress) -> Outcome:
             done.set()
 
     Thread(target=work, name="lucent-run", daemon=True).start()
-    _follow(
-        done.is_set,
-        lambda: progress(control.status()),
-        control.drain,
-        lambda: done.wait(_POLL),
-    )
+    try:
+        _follow(
+            done.is_set,
+            lambda: progress(control.status()),
+            control.drain,
+            lambda: done.wait(_POLL),
+        )
+    except BaseException:
+        control.drain()
+        raise
     ended = result[0]
     if isinstance(ended, BaseException):
         raise ended
@@ -119,7 +123,7 @@ def _follow(
 
 def _run_on_ray(job: Job, progress: Progress) -> Outcome:
     import ray  # noqa: PLC0415 (Ray takes a second to import; the local shell needs none)
-    from ray.exceptions import RayError  # noqa: PLC0415
+    from ray.exceptions import RayError, RayTaskError  # noqa: PLC0415
 
     from runtime.engine.cluster import RayHosts, start_supervisor  # noqa: PLC0415
 
@@ -142,6 +146,8 @@ def _run_on_ray(job: Job, progress: Progress) -> Outcome:
                 lambda: ray.wait([reference], timeout=_POLL),
             )
             ended = ray.get(reference)
+        except RayTaskError as error:
+            raise error.cause from None
         except RayError as error:
             raise HostDied(
                 f"the supervisor died: {error}; run the same command to resume"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -99,6 +100,7 @@ def plan_run(
         hosts=config.hosts.count,
         limits=config.credit.limits(),
         snapshot_events=config.run.snapshot_events,
+        paths=(str(config.base.absolute()), str(Path.cwd())),
     )
     return plan, {**declared, "locations": {feed.name: feed.path for feed in config.feeds}}
 

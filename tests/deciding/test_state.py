@@ -127,11 +127,16 @@ def test_a_dict_keeps_the_order_in_which_it_was_filled(names: list[str]):
 )
 def test_an_array_survives_with_type_and_shape(values: NDArray[Any]):
     codec = StateCodec(Arrays)
-    for form in (values, values.T, values[::-1]):
+    for form in (values, values.T.copy(), values[::-1].copy()):
         again = codec.decode(codec.encode(Arrays(form))).values
         assert (again.dtype, again.shape) == (form.dtype, form.shape)
         assert again.tobytes() == form.tobytes()
         assert again.flags.writeable
+
+
+def test_an_array_whose_layout_would_change_is_refused():
+    with pytest.raises(StateInvalid, match="C-contiguous"):
+        StateCodec(Arrays).encode(Arrays(np.zeros((2, 3)).T))
 
 
 def test_numbers_of_numpy_become_numbers():

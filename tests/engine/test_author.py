@@ -17,7 +17,7 @@ from runtime.engine.author import Byline, Chain, byline, new_chain, write_draft
 from runtime.errors import DecisionInvalid
 from runtime.events import GENESIS, Cause, DecisionData, decision_id, read_metadata
 
-CAUSE = Cause("8a7e4b3c-5c1a-5c0b-8b57-96e2b8a8f9d5", "rates", 7, 70, 1_000_000_000)
+CAUSE = Cause("8a7e4b3c-5c1a-5c0b-8b57-96e2b8a8f9d5", "rates", 7, 70, 1_000_000_000, 1_000_000_000)
 STAMP = {"name": "watch", "version": "1", "parameters": "0" * 16}
 
 
@@ -63,6 +63,7 @@ def test_an_event_names_its_cause_author_run_and_time(line: Byline, chain: Chain
         "source": "rates",
         "row": "7",
         "position": "70",
+        "knownAt": "1000000000",
         "$correlationId": "run-id",
         "agentId": "did:key:z",
         "timestamp": "1970-01-01T00:00:01.000000000Z",

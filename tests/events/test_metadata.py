@@ -24,7 +24,7 @@ from runtime.events import (
     unsigned_metadata,
 )
 
-CAUSE = Cause("8a7e4b3c-5c1a-5c0b-8b57-96e2b8a8f9d5", "aave", 7, 2**60, 0)
+CAUSE = Cause("8a7e4b3c-5c1a-5c0b-8b57-96e2b8a8f9d5", "aave", 7, 2**60, 0, 0)
 WHEN = "1970-01-01T00:00:00.000000000Z"
 UNSIGNED = unsigned_metadata("run-id", "did:key:z", WHEN, cause_fields(CAUSE), GENESIS)
 SIGNATURE = bytes(range(64))
@@ -42,6 +42,7 @@ def test_metadata_holds_exactly_the_named_fields():
         "source": "aave",
         "row": "7",
         "position": str(2**60),
+        "knownAt": "0",
         "$correlationId": "run-id",
         "agentId": "did:key:z",
         "timestamp": WHEN,
@@ -117,7 +118,7 @@ def test_an_envelope_has_exactly_the_named_shape():
         ("agentId", "did:key:z"),
         ("signature", b64encode(SIGNATURE).decode()),
     ]
-    assert list(exported["metadata"])[4:] == ["source", "row", "position", "previous"]
+    assert list(exported["metadata"])[4:] == ["source", "row", "position", "knownAt", "previous"]
 
 
 def test_an_envelope_of_damaged_metadata_is_refused():

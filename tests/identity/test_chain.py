@@ -48,7 +48,7 @@ def chained(count: int, key: SigningKey = KEY, run: str = "run-1") -> list[Recor
     events: list[RecordedEvent] = []
     for number in range(count):
         previous = recorded_digest(events[-1]) if events else GENESIS
-        cause = cause_fields(Cause("cause", "feed", number, number, 0))
+        cause = cause_fields(Cause("cause", "feed", number, number, 0, 0))
         metadata = unsigned_metadata(run, key.did, "1970-01-01T00:00:00Z", cause, previous)
         new = NewEvent(named_id(str(number)), "AgentDecisionMade", b"{}", metadata)
         one = seal(draft(STREAM, number, new), key.sign)

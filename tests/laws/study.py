@@ -17,7 +17,7 @@ FEED: dict[str, Any] = {
     "columns": {"rate": "current_liquidity_rate", "symbol": "symbol", "frozen": "frozen"},
 }
 
-ROOT = "68e8f6f64335c6886a9d75a4d4611ba66946fdd0fe8030d4da6d37ce1b413d82"
+ROOT = "c668929f8f7c6cae9855360d04ee67fa97fc1e44bf3dc542805b10766a9250ef"
 """The root of `arithmetic`, on every machine."""
 
 

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runtime.deciding import Scalar
 from strategies.ewma import Decay, Floats
-
-Scalar = bool | int | float | str
-"""What a feature or threshold may be."""
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from runtime.deciding import Decision
-from strategies.edge import Edge, Scalar, Track
+from runtime.deciding import Decision, Scalar
+from strategies.edge import Edge, Track
 
 
 @dataclass(slots=True)

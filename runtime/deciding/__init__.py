@@ -5,6 +5,7 @@ from runtime.deciding.decision import Decision
 from runtime.deciding.state import StateCodec
 from runtime.deciding.strategy import Decided, Parameters, Strategy, event_by_event
 from runtime.deciding.window import Event, Text, Window, event
+from runtime.events import Scalar
 
 __all__ = [
     "Agent",
@@ -12,6 +13,7 @@ __all__ = [
     "Decision",
     "Event",
     "Parameters",
+    "Scalar",
     "StateCodec",
     "Strategy",
     "Text",

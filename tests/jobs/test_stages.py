@@ -85,7 +85,7 @@ def test_another_key_of_the_run_itself_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.ray
 def test_hosts_find_a_strategy_beside_the_config(tmp_path: Path, ray_session: None) -> None:
-    module = Path(__file__).with_name("test_stages.py").parents[1] / "support" / "strategies.py"
+    module = Path(__file__).parents[1] / "support" / "strategies.py"
     text = module.read_text(encoding="utf-8")
     (tmp_path / "beside_the_config.py").write_text(text, encoding="utf-8")
     agents = [watcher(strategy="beside_the_config:Watch")]

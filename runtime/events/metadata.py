@@ -3,6 +3,10 @@
 The signed part is the stored bytes up to that field, so that a verifier cuts and
 never re-encodes. KurrentDB's own names are used for the correlation fields, so that
 its by-correlation projection works.
+
+The signature is the base64 (RFC 4648, section 4) of 64 bytes, an Ed25519 signature of this
+event alone, or of more: the signature of a batch, then 8 bytes for the event's place in it,
+then an audit path of 32 bytes a node (`runtime/identity/batch.py` has the exact form).
 """
 
 from __future__ import annotations
@@ -15,9 +19,10 @@ import msgspec
 from runtime.errors import MetadataInvalid
 
 SIGNATURE_BYTES = 64
+PLACE_BYTES = 8
+NODE_BYTES = 32
 _HEAD = b',"signature":"'
 _TAIL = b'"}'
-_TAIL_LENGTH = len(_HEAD) + 88 + len(_TAIL)  # 88 = base64 length of 64 bytes
 
 GENESIS = "0" * 64
 """What `previous` says in the first event of a stream."""
@@ -67,27 +72,34 @@ def cause_fields(cause: Cause) -> str:
 
 
 def signed_metadata(unsigned: bytes, signature: bytes) -> bytes:
-    """The stored form: the signed part, then the 64-byte signature in base64 (RFC 4648)."""
+    """The stored form: the signed part, then the signature, alone or of a batch, in base64."""
     return b'%b,"signature":"%b"}' % (unsigned, b64encode(signature))
 
 
 def split_metadata(metadata: bytes) -> tuple[bytes, bytes]:
-    """The signed part and the signature of stored metadata.
+    """The signed part and the signature, alone or of a batch, of stored metadata.
 
-    Raises `MetadataInvalid` unless the signature is the last field, in the one base64
-    form that encodes it.
+    The cut is at the last `,"signature":"`: base64 has no quote, so no field before it can
+    move it. Raises `MetadataInvalid` unless the signature is the last field, in the one base64
+    form that encodes it, and of a length that a signature can have.
     """
-    tail = metadata[-_TAIL_LENGTH:]
-    text = tail[len(_HEAD) : -len(_TAIL)]
-    if not (tail.startswith(_HEAD) and tail.endswith(_TAIL) and len(text) == 88):
-        raise MetadataInvalid("its last field is not a signature of 64 bytes in base64")
+    at = metadata.rfind(_HEAD)
+    text = metadata[at + len(_HEAD) : -len(_TAIL)]
+    if at < 0 or not text or not metadata.endswith(_TAIL):
+        raise MetadataInvalid("its last field is not a signature in base64")
     try:
         signature = b64decode(text, validate=True)
     except ValueError as error:
         raise MetadataInvalid(f"its signature is not base64: {error}") from None
-    if len(signature) != SIGNATURE_BYTES or b64encode(signature) != text:
-        raise MetadataInvalid("its signature is not the base64 form of 64 bytes")
-    return metadata[:-_TAIL_LENGTH], signature
+    if b64encode(signature) != text:
+        raise MetadataInvalid("its signature is not the one base64 form of its bytes")
+    nodes, rest = divmod(len(signature) - SIGNATURE_BYTES - PLACE_BYTES, NODE_BYTES)
+    if len(signature) != SIGNATURE_BYTES and (nodes < 1 or rest):
+        raise MetadataInvalid(
+            f"its signature has {len(signature)} bytes: it must have 64, or for one of a batch"
+            " 72 and 32 for each node of its audit path"
+        )
+    return metadata[:at], signature
 
 
 def read_metadata(metadata: bytes) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """Identity: keys, signatures, chains, trust, verification."""
 
+from runtime.identity.batch import LARGEST_BATCH, Claim, batch_message, claim, seal_batch
 from runtime.identity.chain import Draft, draft, recorded_digest, recorded_message, seal
 from runtime.identity.did import did_of, public_of
 from runtime.identity.keyring import PASSPHRASE_VARIABLE, Keyring, read_passphrase
 from runtime.identity.keys import SigningKey, VerifyingKey
-from runtime.identity.merkle import EMPTY, merkle_root, run_root
+from runtime.identity.merkle import EMPTY, audit_paths, merkle_root, root_from_path, run_root
 from runtime.identity.verification import Damage, StreamCheck, Trust, check_stream
 
 __all__ = [
     "EMPTY",
+    "LARGEST_BATCH",
     "PASSPHRASE_VARIABLE",
+    "Claim",
     "Damage",
     "Draft",
     "Keyring",
@@ -17,7 +20,10 @@ __all__ = [
     "StreamCheck",
     "Trust",
     "VerifyingKey",
+    "audit_paths",
+    "batch_message",
     "check_stream",
+    "claim",
     "did_of",
     "draft",
     "merkle_root",
@@ -25,6 +31,8 @@ __all__ = [
     "read_passphrase",
     "recorded_digest",
     "recorded_message",
+    "root_from_path",
     "run_root",
     "seal",
+    "seal_batch",
 ]

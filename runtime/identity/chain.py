@@ -6,6 +6,9 @@ and its bytes, all separated by one space. Signed are the event's id, type, stre
 the metadata up to the signature, and the data: the very bytes that are stored, so that
 nothing has to be encoded again to check them. The metadata holds the SHA-256 digest of the
 previous event's signed message, which makes the stream a chain.
+
+A key signs this message, or for several events at once the root of a tree over their
+messages (`batch`). The chain is over messages, and the same either way.
 """
 
 from __future__ import annotations
@@ -59,14 +62,19 @@ def draft(stream: str, revision: int, event: NewEvent) -> Draft:
 
 
 def seal(unsigned: Draft, sign: Callable[[bytes], bytes]) -> NewEvent:
-    """The event with its signature at the end of its metadata, ready to be stored."""
+    """The event with its own signature at the end of its metadata, ready to be stored."""
+    return sealed(unsigned, sign(unsigned.message))
+
+
+def sealed(unsigned: Draft, signature: bytes) -> NewEvent:
+    """The event with `signature`, alone or of a batch, at the end of its metadata."""
     event = unsigned.event
-    metadata = signed_metadata(event.metadata, sign(unsigned.message))
+    metadata = signed_metadata(event.metadata, signature)
     return NewEvent(event.event_id, event.type, event.data, metadata)
 
 
 def recorded_message(event: RecordedEvent) -> tuple[bytes, bytes]:
-    """The signed message of a stored event, and its signature.
+    """The message of a stored event, and its signature: alone or of a batch, see `claim`.
 
     Raises `MetadataInvalid` if the metadata does not end in a signature.
     """

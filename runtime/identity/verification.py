@@ -2,22 +2,26 @@
 
 What is checked of each event: its number follows the one before it, its fields are of
 their types, its metadata is in the signed form, its author is the one trusted for its
-stream, its signature holds over the stored bytes and its place, it names the digest of the
-event before it and the run it belongs to.
+stream, its signature holds over the stored bytes and its place, alone or as one of a batch,
+it names the digest of the event before it and the run it belongs to.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from runtime.errors import KeyInvalid, MetadataInvalid
 from runtime.events import GENESIS, RecordedEvent, kind_of, read_metadata, split_decision_stream
+from runtime.identity.batch import Claim, claim
 from runtime.identity.chain import recorded_message
 from runtime.identity.keys import VerifyingKey
 
 ID_BYTES = 16
+REMEMBERED = 4
+"""How many of the last signatures that held a stream's check knows again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,18 @@ def _owner(stream: str) -> str:
 
 @dataclass(slots=True)
 class StreamCheck:
-    """Checks the events of one stream, in their order; remembers where the chain stands."""
+    """Checks the events of one stream, in their order; remembers where the chain stands.
+
+    The signature of a batch is verified once for a key, root and count: each other event of the
+    batch is proven by its path to that root.
+    """
 
     stream: str
     trust: Trust
     digest: str = GENESIS
     revision: int = -1
     _keys: dict[str, VerifyingKey] = field(default_factory=dict)
+    _held: deque[tuple[str, Claim]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def check(self, event: RecordedEvent) -> Damage | None:
         """The first thing that does not hold about `event`, or None; then goes on behind it."""
@@ -85,12 +94,13 @@ class StreamCheck:
             return self._damage(event, "form", "one of its fields is of another type or length")
         try:
             message, signature = recorded_message(event)
+            claimed = claim(message, signature)
             fields = read_metadata(event.metadata)
         except MetadataInvalid as error:
             return self._damage(event, "metadata", f"the metadata is damaged: {error}")
         damage = (
             self._check_author(event, fields.get("agentId"))
-            or self._check_signature(event, str(fields["agentId"]), signature, message)
+            or self._check_signature(event, str(fields["agentId"]), claimed)
             or self._check_place(event, fields)
         )
         if damage is None:
@@ -105,15 +115,16 @@ class StreamCheck:
             return self._damage(event, "author", f"its author is {author}, trusted is {trusted}")
         return None
 
-    def _check_signature(
-        self, event: RecordedEvent, author: str, signature: bytes, message: bytes
-    ) -> Damage | None:
+    def _check_signature(self, event: RecordedEvent, author: str, claimed: Claim) -> Damage | None:
+        if (author, claimed) in self._held:
+            return None
         try:
             key = self._keys.get(author) or self._keys.setdefault(author, VerifyingKey.of(author))
         except KeyInvalid as error:
             return self._damage(event, "author", str(error))
-        if not key.verifies(signature, message):
+        if not key.verifies(*claimed):
             return self._damage(event, "signature", "the signature does not hold over its bytes")
+        self._held.append((author, claimed))
         return None
 
     def _check_place(self, event: RecordedEvent, fields: Mapping[str, object]) -> Damage | None:

@@ -29,6 +29,7 @@ WHEN = "1970-01-01T00:00:00.000000000Z"
 UNSIGNED = unsigned_metadata("run-id", "did:key:z", WHEN, cause_fields(CAUSE), GENESIS)
 SIGNATURE = bytes(range(64))
 SIGNED = signed_metadata(UNSIGNED, SIGNATURE)
+BATCHED = signed_metadata(UNSIGNED, bytes(range(72 + 32)))
 
 
 def recorded(metadata: bytes = SIGNED, data: bytes = b'{"yield":null}') -> RecordedEvent:
@@ -52,9 +53,43 @@ def test_metadata_holds_exactly_the_named_fields():
     assert read_metadata(SIGNED) == msgspec.json.decode(SIGNED)
 
 
-@given(st.binary(min_size=64, max_size=64))
+signatures = st.integers(0, 33).flatmap(
+    lambda nodes: (
+        st.binary(min_size=72 + 32 * nodes, max_size=72 + 32 * nodes)
+        if nodes
+        else st.binary(min_size=64, max_size=64)
+    )
+)
+"""Of an event alone, and of one of a batch."""
+
+pieces = st.sampled_from([b',"signature":"', b'"}', b'"', b"A" * 88, b"\\", SIGNED]) | st.binary(
+    max_size=8
+)
+
+
+@given(signatures)
 def test_what_was_signed_can_be_cut_out_again(signature: bytes):
     assert split_metadata(signed_metadata(UNSIGNED, signature)) == (UNSIGNED, signature)
+
+
+@given(st.lists(pieces, max_size=8).map(b"".join), signatures)
+def test_nothing_in_the_signed_part_moves_the_cut(unsigned: bytes, signature: bytes):
+    assert split_metadata(signed_metadata(unsigned, signature)) == (unsigned, signature)
+
+
+@given(st.lists(pieces, max_size=10).map(b"".join))
+def test_what_can_be_cut_has_one_form(metadata: bytes):
+    try:
+        unsigned, signature = split_metadata(metadata)
+    except MetadataInvalid:
+        return
+    assert signed_metadata(unsigned, signature) == metadata
+
+
+@pytest.mark.parametrize("length", [1, 63, 65, 71, 72, 73, 96, 103, 105, 128, 135, 137, 168 + 1])
+def test_a_signature_of_another_length_is_refused(length: int):
+    with pytest.raises(MetadataInvalid, match=f"has {length} bytes: it must have 64"):
+        split_metadata(signed_metadata(UNSIGNED, bytes(length)))
 
 
 @given(st.binary(max_size=200))
@@ -79,10 +114,16 @@ def test_what_is_not_in_the_signed_form_is_refused(metadata: bytes):
         SIGNED.replace(b"AAEC", b"AA\nC"),
         SIGNED.replace(b"AAEC", b"AAE="),
         SIGNED.replace(b"AAEC", b"\xc3\xa4EC"),
+        signed_metadata(UNSIGNED, b""),
+        UNSIGNED + b',"signature":"}',
+        SIGNED[:-4] + b'"}',
+        BATCHED[:-3] + b'x"}',
+        BATCHED[:-2] + b'","note":"1"}',
+        BATCHED.replace(b"AAEC", b"AA\nC"),
     ],
 )
 def test_a_signature_that_is_not_the_last_field_in_its_one_form_is_refused(metadata: bytes):
-    assert metadata != SIGNED
+    assert metadata not in (SIGNED, BATCHED)
     with pytest.raises(MetadataInvalid, match="signature"):
         split_metadata(metadata)
 

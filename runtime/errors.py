@@ -20,8 +20,10 @@ position and says what to do.
     │   ├── StoreLocked        another run writes to it
     │   ├── StoreTooNew        written by a newer Lucent
     │   ├── StoreDamaged       the file is not a sound store
+    │   │   └── SnapshotDamaged  a snapshot that is not as it was stored
     │   ├── StoreFull          the disk is full
     │   ├── StoreClosed        it was closed before
+    │   ├── Fenced             a later claim took the name over
     │   ├── WrongExpectedVersion  the stream is not at the expected revision
     │   ├── StreamNotFound     no such stream
     │   └── EventNotFound      no such event
@@ -38,6 +40,7 @@ position and says what to do.
     │   └── StateInvalid       a snapshot that its declared state cannot hold
     └── RunError               a run cannot start or go on
         ├── RunConflict        the store holds another run under this name
+        ├── RunMissing         no such run is going on
         ├── RunInterrupted     the run was stopped before the end of its input
         ├── ReplayDiverged     deciding again gave other bytes than the log holds
         └── HostDied           a host process ended
@@ -137,12 +140,20 @@ class StoreDamaged(StoreError):
     """The file is not a sound store."""
 
 
+class SnapshotDamaged(StoreDamaged):
+    """A snapshot, or the state of a key group in it, is not as it was stored."""
+
+
 class StoreFull(StoreError):
     """The disk is full; nothing of the refused batch was stored."""
 
 
 class StoreClosed(StoreError):
     """The store was closed before."""
+
+
+class Fenced(StoreError):
+    """A write under a fence that is not the current one of its name; nothing was stored."""
 
 
 class WrongExpectedVersion(StoreError):
@@ -207,6 +218,10 @@ class RunError(LucentError):
 
 class RunConflict(RunError):
     """The store holds another run under this name, or its agents."""
+
+
+class RunMissing(RunError):
+    """No run of that name is going on where it was looked for."""
 
 
 class RunInterrupted(RunError):

@@ -17,7 +17,7 @@ from runtime.engine.supervisor import NEVER
 from runtime.errors import LucentError
 from runtime.feeds import row_count
 from runtime.jobs.config import RunConfig
-from runtime.jobs.execution import Status
+from runtime.jobs.control import Status
 
 
 class RunProgress:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
 
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import Commit, Committed
-from runtime.errors import StoreDamaged
+from runtime.errors import StoreDamaged, StoreFull
 from runtime.events import RecordedEvent
-from runtime.store import EventStore
+from runtime.store import Appended, EventStore, Fence, Write
+
+PATIENCE = 20.0
+"""Seconds for which a write that found the disk full is tried again."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+"""Seconds before a failed write is tried again; doubles each time."""
 
 _GATHER = 1_024
 
@@ -34,15 +41,23 @@ class Committer:
     """Writes what it is given, in order, all that has gathered in one transaction.
 
     `post` is called from its thread with a `Committed` for each write, or with the error
-    that ended it; what comes after an error is not written.
+    that ended it; what comes after an error is not written. A write that found the disk
+    full is tried again for `patience` seconds. The store refuses writes under `fence` once
+    the run was taken over.
     """
 
     def __init__(
-        self, store: EventStore, run: str, post: Callable[[Committed | Exception], None]
+        self,
+        store: EventStore,
+        fence: Fence,
+        post: Callable[[Committed | Exception], None],
+        patience: float = PATIENCE,
     ) -> None:
         self._store = store
-        self._ledger = Ledger(run, StoredLog(store))
+        self._ledger = Ledger(fence.name, StoredLog(store), fence)
         self._post = post
+        self._patience = patience
+        self._closing = Event()
         self._queue: SimpleQueue[Commit | None] = SimpleQueue()
         self._log = store.end()
         self._thread = Thread(target=self._run, name="lucent-committer", daemon=True)
@@ -55,12 +70,15 @@ class Committer:
     def close(self) -> None:
         """Wait until all that was handed over is written, or an error has ended it."""
         self._queue.put(None)
+        self._closing.set()
         self._thread.join()
 
     def _run(self) -> None:
         try:
             while commits := self._gather():
-                self._write(commits)
+                appended = self._written(self._ledger.write(commits))
+                self._log = max([self._log, *(one.position for one in appended)])
+                self._post(Committed(commits[-1].number, self._log, monotonic()))
         except Exception as error:  # noqa: BLE001 (the runner raises it)
             self._post(error)
 
@@ -75,7 +93,14 @@ class Committer:
         self._queue.put(None)
         return commits
 
-    def _write(self, commits: list[Commit]) -> None:
-        appended = self._store.write(self._ledger.write(commits))
-        self._log = max([self._log, *(one.position for one in appended)])
-        self._post(Committed(commits[-1].number, self._log))
+    def _written(self, write: Write) -> list[Appended]:
+        """Write, again and again while the disk is full: what was stored already stays so."""
+        until = monotonic() + self._patience
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return self._store.write(write)
+            except StoreFull:
+                if monotonic() + pause > until or self._closing.wait(pause):
+                    raise
+            pause = min(2 * pause, LONGEST_PAUSE)

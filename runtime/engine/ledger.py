@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runtime.engine.messages import Commit, Sealed
+from runtime.engine.messages import Commit, Sealed, StageSnapshot
 from runtime.errors import ReplayDiverged
 from runtime.events import NewEvent, RecordedEvent
-from runtime.store import Append, Checkpoint, Snapshot, Write
+from runtime.store import Append, Checkpoint, Fence, Snapshot, Write
 
 
 class Log(Protocol):
@@ -27,11 +27,13 @@ class Ledger:
     """Follows the revision of each stream of a run, and drops what was decided before.
 
     After a restart hosts decide again on what they had not snapshotted; such events stand
-    in the log already, and must be the same to the byte: else `ReplayDiverged`.
+    in the log already, and must be the same to the byte: else `ReplayDiverged`. Writes bear
+    `fence`, so that the store refuses them once the run was taken over.
     """
 
     run: str
     log: Log
+    fence: Fence | None = None
     _revisions: dict[str, int] = field(default_factory=dict)
 
     def write(self, commits: Iterable[Commit]) -> Write:
@@ -47,12 +49,12 @@ class Ledger:
             if commit.checkpoint is not None:
                 checkpoints[name] = Checkpoint(name, commit.checkpoint)
             if commit.snapshot is not None:
-                snapshots[name] = Snapshot(name, *commit.snapshot)
+                snapshots[name] = _joined(name, snapshots.get(name), commit.snapshot)
         appends = [
             Append(stream, those[0].revision - 1, [NewEvent(*event[2:]) for event in those])
             for stream, those in events.items()
         ]
-        return Write(appends, tuple(checkpoints.values()), tuple(snapshots.values()))
+        return Write(appends, tuple(checkpoints.values()), tuple(snapshots.values()), self.fence)
 
     def _is_new(self, event: Sealed) -> bool:
         stream = event.stream
@@ -78,3 +80,9 @@ class Ledger:
                 " the strategy, a library or the processor changed since the run began;"
                 " compare the fingerprints in its RunStarted and RunResumed events"
             )
+
+
+def _joined(name: str, before: Snapshot | None, taken: StageSnapshot) -> Snapshot:
+    if before is None or taken.whole:
+        return Snapshot(name, taken.cursor, taken.parts, taken.whole)
+    return Snapshot(name, taken.cursor, before.parts | taken.parts, before.whole)

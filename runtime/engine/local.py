@@ -3,46 +3,70 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.engine.host import Host, sign
-from runtime.engine.messages import HostAnswered, Send, SnapshotTaken, TakeSnapshot
+from runtime.engine.host import Host
+from runtime.engine.messages import (
+    Forget,
+    HostAnswered,
+    HostCommand,
+    HostReady,
+    Restore,
+    Send,
+    SnapshotTaken,
+    StartHost,
+    StopHost,
+    TakeSnapshot,
+)
 from runtime.engine.plan import RunPlan, build_host, signers
-from runtime.engine.runner import Post
+from runtime.engine.runner import Load, Post
+from runtime.engine.signing import sign
 from runtime.engine.threads import single_threaded
 
 
 class LocalHosts:
-    """Hosts that decide in the caller's thread; commands return when they are carried out.
+    """Hosts that decide in the caller's thread; commands return when they are carried out."""
 
-    `states` gives each stage's snapshot parts to restore.
-    """
-
-    def __init__(
-        self, plan: RunPlan, post: Post, states: Mapping[str, Mapping[int, bytes]]
-    ) -> None:
-        self._hosts: list[Host] = [build_host(plan) for _ in range(plan.hosts)]
-        single_threaded()
-        self._post = post
+    def __init__(self, plan: RunPlan, post: Post, load: Load) -> None:
+        self._plan, self._post, self._load = plan, post, load
+        self._hosts: dict[int, Host] = {}
         self._keys = signers(plan)
         self._cores = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._cores, "lucent-signer")
-        for stage, parts in states.items():
-            for number, host in enumerate(self._hosts):
-                host.restore(stage, plan.share(number, parts))
 
-    def send(self, command: Send) -> None:
-        """Decide on a part, sign, and post the answer."""
-        drafts = self._hosts[command.host].decide(command.stage, command.rows)
-        results = sign(drafts, self._keys, self._pool.map, self._cores)
-        self._post(HostAnswered(command.stage, command.seq, command.host, results))
-
-    def snapshot(self, command: TakeSnapshot) -> None:
-        """Take a snapshot and post it."""
-        parts = self._hosts[command.host].snapshot(command.stage)
-        self._post(SnapshotTaken(command.stage, command.seq, command.host, parts))
+    def carry_out(self, command: HostCommand) -> None:
+        """Carry a command out and post what came of it."""
+        match command:
+            case StartHost():
+                self._start(command.host)
+            case StopHost():
+                self._hosts.pop(command.host, None)
+            case Restore():
+                parts = self._load(command)
+                self._hosts[command.host].restore(command.stage, command.groups, parts)
+            case Forget():
+                self._hosts[command.host].forget(command.stage, command.groups)
+            case Send():
+                self._decide(command)
+            case TakeSnapshot():
+                self._snapshot(command)
 
     def close(self) -> None:
         """End the signing threads."""
         self._pool.shutdown()
+
+    def _start(self, host: int) -> None:
+        self._hosts[host] = build_host(self._plan)
+        single_threaded()
+        self._post(HostReady(host))
+
+    def _decide(self, command: Send) -> None:
+        drafts = self._hosts[command.host].decide(command.stage, command.rows)
+        results = () if command.mute else sign(drafts, self._keys, self._pool.map, self._cores)
+        self._post(HostAnswered(command.stage, command.seq, command.host, command.ticket, results))
+
+    def _snapshot(self, command: TakeSnapshot) -> None:
+        parts = self._hosts[command.host].snapshot(command.stage, command.groups)
+        self._post(
+            SnapshotTaken(command.stage, command.barrier, command.host, command.ticket, parts)
+        )

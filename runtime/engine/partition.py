@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from runtime.engine.keygroups import GROUPS, key_group
 
+NOWHERE = -1
+"""The host of a key group whose rows are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -29,29 +32,41 @@ class Partitioner:
     Each distinct key is hashed once, as long as batches share a dictionary.
     """
 
-    def __init__(self, hosts: NDArray[np.int32]) -> None:
-        self._hosts = hosts
+    def __init__(self) -> None:
         self._names: pa.Array = pa.array([], pa.string())
         self._groups: NDArray[np.int32] = np.empty(0, np.int32)
+        self._by_name: NDArray[np.intp] = np.empty(0, np.intp)
+        self._hosts: NDArray[np.int32] = np.empty(0, np.int32)
         self._ranks: NDArray[np.int32] = np.empty(0, np.int32)
 
-    def split(self, rows: pa.RecordBatch) -> list[Part]:
-        """One part for each host that has rows in this batch."""
+    def touched(self, rows: pa.RecordBatch) -> tuple[int, ...]:
+        """The key groups that a batch has rows of, sorted."""
+        column = rows.column("aggregate")
+        self._learn(column.dictionary)
+        groups = self._groups[column.indices.to_numpy(zero_copy_only=False)]
+        return tuple(np.flatnonzero(np.bincount(groups, minlength=GROUPS)).tolist())
+
+    def split(self, rows: pa.RecordBatch, hosts: NDArray[np.int32]) -> list[Part]:
+        """One part for each host that has rows in this batch.
+
+        `hosts` gives the host of each of the 256 key groups; rows of a group whose host
+        is `NOWHERE` are left out.
+        """
         if not rows.num_rows:
             return []
         column = rows.column("aggregate")
         self._learn(column.dictionary)
+        self._rank(hosts)
         codes = column.indices.to_numpy(zero_copy_only=False)
-        ranks = self._ranks[codes]
-        order = np.argsort(ranks, kind="stable")
         groups = self._groups[codes]
-        ordered = rows.take(pa.array(order))
-        hosts = self._hosts[groups]
-        counts = np.bincount(hosts)
+        chosen = hosts[groups]
+        order = np.argsort(self._ranks[codes], kind="stable")
+        left_out = int(np.count_nonzero(chosen == NOWHERE))
+        ordered = rows.take(pa.array(order[left_out:]))
         parts, start = [], 0
-        for host in np.flatnonzero(counts).tolist():
-            count = int(counts[host])
-            touched = np.bincount(groups[hosts == host], minlength=GROUPS)
+        for host in np.flatnonzero(np.bincount(chosen + 1)[1:]).tolist():
+            touched = np.bincount(groups[chosen == host], minlength=GROUPS)
+            count = int(touched.sum())
             parts.append(
                 Part(host, tuple(np.flatnonzero(touched).tolist()), ordered.slice(start, count))
             )
@@ -59,12 +74,20 @@ class Partitioner:
         return parts
 
     def _learn(self, names: pa.Array) -> None:
-        if names.equals(self._names):
+        if names is self._names or names.equals(self._names):
             return
         texts = names.to_pylist()
         self._names = names
         self._groups = np.array([key_group(text) for text in texts], np.int32)
-        by_host = sorted(range(len(texts)), key=lambda i: (self._hosts[self._groups[i]], texts[i]))
-        kind = np.uint16 if len(texts) < 65_536 else np.int32
-        self._ranks = np.empty(len(texts), kind)
-        self._ranks[by_host] = np.arange(len(texts))
+        self._by_name = np.array(sorted(range(len(texts)), key=texts.__getitem__), np.intp)
+        self._hosts = np.empty(0, np.int32)
+
+    def _rank(self, hosts: NDArray[np.int32]) -> None:
+        """Rank the names by host, then by name."""
+        if np.array_equal(hosts, self._hosts):
+            return
+        self._hosts = hosts.copy()
+        by_host = np.argsort(hosts[self._groups[self._by_name]], kind="stable")
+        kind = np.uint16 if len(by_host) < 65_536 else np.int32
+        self._ranks = np.empty(len(by_host), kind)
+        self._ranks[self._by_name[by_host]] = np.arange(len(by_host))

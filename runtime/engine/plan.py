@@ -14,7 +14,7 @@ from runtime.deciding import Strategy, event_by_event
 from runtime.engine.author import byline
 from runtime.engine.credit import CreditLimits
 from runtime.engine.host import Desk, Host
-from runtime.engine.keygroups import assignment
+from runtime.engine.roster import Pooling
 from runtime.errors import ConfigError, LucentError
 from runtime.identity import SigningKey
 
@@ -57,7 +57,7 @@ class RunPlan:
     """A run: its id, its stages in topological order, and how it is carried out.
 
     `protocols` maps feed names to the protocol they observe; in `paths` hosts look for the
-    modules of strategies, behind all that are installed. Neither `hosts` nor `limits`
+    modules of strategies, behind all that are installed. Neither `pooling` nor `limits`
     nor `snapshot_events` influence what is decided.
     """
 
@@ -65,7 +65,7 @@ class RunPlan:
     run_id: str
     stages: tuple[StagePlan, ...]
     protocols: Mapping[str, str]
-    hosts: int = 1
+    pooling: Pooling = field(default_factory=Pooling)
     limits: CreditLimits = field(default_factory=CreditLimits)
     snapshot_events: int = 100_000
     paths: tuple[str, ...] = ()
@@ -74,11 +74,6 @@ class RunPlan:
     def agents(self) -> tuple[AgentPlan, ...]:
         """All agents of the run."""
         return tuple(agent for stage in self.stages for agent in stage.agents)
-
-    def share(self, host: int, parts: Mapping[int, bytes]) -> dict[int, bytes]:
-        """The parts of a snapshot that belong to `host`."""
-        owners = assignment(range(self.hosts))
-        return {group: part for group, part in parts.items() if owners[group] == host}
 
 
 @contextmanager

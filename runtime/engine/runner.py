@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from queue import SimpleQueue
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Protocol
 
 from runtime.engine.committer import Committer
@@ -13,31 +15,34 @@ from runtime.engine.messages import (
     BatchArrived,
     Command,
     Commit,
-    DrainRequested,
     FeedEnded,
     FeedIdle,
     Finish,
+    HostCommand,
     Message,
     Pull,
-    Send,
-    TakeSnapshot,
+    Restore,
+    StopRequested,
+    Tick,
 )
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import FeedError
-from runtime.store import EventStore
 
 Post = Callable[[Message | Exception], None]
 """Puts a message, or the error that ended a helper, into the runner's inbox."""
+
+Load = Callable[[Restore], Mapping[int, bytes]]
+"""The parts of the store's snapshot that a `Restore` wants."""
+
+TICK_SECONDS = 0.25
+"""How often the supervisor is told the time, at least."""
 
 
 class Hosts(Protocol):
     """The hosts of a run, by number. Each works on what it is given in order."""
 
-    def send(self, command: Send) -> None:
-        """Give a host its part; a `HostAnswered` is posted later."""
-
-    def snapshot(self, command: TakeSnapshot) -> None:
-        """Ask a host for its state; a `SnapshotTaken` is posted later."""
+    def carry_out(self, command: HostCommand) -> None:
+        """Give a host a command; what comes of it is posted, now or later."""
 
     def close(self) -> None:
         """Release the hosts."""
@@ -54,39 +59,30 @@ class StageFeed(Protocol):
 
 
 class Runner:
-    """Runs the stages of `supervisor` to their end, or until it is asked to drain.
+    """Runs the stages of `supervisor` to their end, or until it is asked to stop.
 
-    Errors of a feed drain the run first: what was accepted before is decided and durable
-    when they are raised. Errors of a host or of the store end it at once; what is durable
-    stays so and the run can be resumed.
+    Errors of a feed stop the run in an orderly way: what was accepted before is decided and durable
+    when they are raised. Errors of a strategy or of the store end it at once; what is durable
+    stays so and the run can be resumed. `began` is when the hosts were there (monotonic
+    seconds), None before.
     """
 
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        feeds: Mapping[str, StageFeed],
-        store: EventStore,
-        progress: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, supervisor: Supervisor, feeds: Mapping[str, StageFeed], log: int) -> None:
         self._supervisor = supervisor
         self._feeds = feeds
-        self._store = store
-        self._progress = progress
+        self._log = log
         self._inbox: SimpleQueue[Message | Exception] = SimpleQueue()
         self._commands: deque[Command] = deque()
         self._feed_error: FeedError | None = None
+        self._ticked = 0.0
+        self.began: float | None = None
 
     def post(self, message: Message | Exception) -> None:
         """Tell the runner something; from any thread, never waits."""
         self._inbox.put(message)
 
-    def drain(self) -> None:
-        """Ask for an orderly stop: nothing more is taken in, what is under way is finished."""
-        self.post(DrainRequested())
-
-    def run(self, hosts: Hosts, run: str) -> bool:
-        """Returns True at the end of the input, False if it was drained before."""
-        committer = Committer(self._store, run, self.post)
+    def run(self, hosts: Hosts, committer: Committer) -> bool:
+        """Returns True at the end of the input, False if it was stopped before."""
         try:
             completed = self._loop(hosts, committer)
         finally:
@@ -96,7 +92,7 @@ class Runner:
         return completed
 
     def _loop(self, hosts: Hosts, committer: Committer) -> bool:
-        self._commands.extend(self._supervisor.start(self._store.end()))
+        self._commands.extend(self._supervisor.start(self._log, monotonic()))
         while True:
             if self._commands and self._inbox.empty():
                 command = self._commands.popleft()
@@ -104,33 +100,46 @@ class Runner:
                     return command.completed
                 self._carry_out(command, hosts, committer)
             else:
-                self._tell(self._inbox.get())
+                self._tell(self._next())
+            if monotonic() - self._ticked >= TICK_SECONDS:
+                self._tick()
+
+    def _next(self) -> Message | Exception:
+        try:
+            return self._inbox.get(timeout=TICK_SECONDS)
+        except Empty:
+            return Tick(monotonic())
+
+    def _tick(self) -> None:
+        self._ticked = monotonic()
+        self._tell(Tick(self._ticked))
 
     def _tell(self, message: Message | Exception) -> None:
         if isinstance(message, Exception):
             raise message
         self._commands.extend(self._supervisor.handle(message))
-        self._progress()
+        if self.began is None and self._supervisor.staffed:
+            self.began = monotonic()
 
     def _carry_out(self, command: Command, hosts: Hosts, committer: Committer) -> None:
         match command:
             case Pull():
                 self._tell(self._read(command))
-            case Send():
-                hosts.send(command)
             case Commit():
                 committer.put(command)
             case Advance():
                 self._feeds[command.stage].advance(command)
-            case TakeSnapshot():
-                hosts.snapshot(command)
             case Finish():
                 raise AssertionError("the loop ends before a Finish is carried out")
+            case _:
+                hosts.carry_out(command)
 
     def _read(self, command: Pull) -> Message:
+        asked = monotonic()
         try:
-            return self._feeds[command.stage].read(command.limit)
+            read = self._feeds[command.stage].read(command.limit)
+            return replace(read, at=asked) if isinstance(read, BatchArrived) else read
         except FeedError as error:
             self._feed_error = self._feed_error or error
-            self.drain()
+            self._commands.extend(self._supervisor.handle(StopRequested()))
             return FeedIdle(command.stage)

@@ -6,15 +6,17 @@ what came of them. Laws it keeps:
 
 - the results of a key group are committed in the order in which its events were sent;
 - a checkpoint is committed with, or after, every event it covers;
-- credit returns, and later stages are told, only when a commit is durable.
+- credit returns, and later stages are told, only when a commit is durable;
+- the state of a key group on a host is that of the last durable snapshot and of every batch
+  since, in order, whichever hosts held it before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from runtime.engine.credit import CreditLimits
-from runtime.engine.keygroups import assignment
 from runtime.engine.messages import (
     Advance,
     BatchArrived,
@@ -26,49 +28,63 @@ from runtime.engine.messages import (
     FeedIdle,
     Finish,
     HostAnswered,
+    HostLost,
+    HostReady,
     Message,
     Pull,
+    ResumeRequested,
+    ScaleTo,
     Sealed,
     Send,
     SnapshotTaken,
+    StopHost,
+    StopRequested,
     TakeSnapshot,
+    Tick,
 )
-from runtime.engine.stage import Stage, StageSpec, StageStats
+from runtime.engine.roster import Pooling, Roster
+from runtime.engine.stage import Stage, StageSpec
+from runtime.engine.statistics import HostStats, StageStats
 
 NEVER = 2**62
 """The watermark of a stage that has decided on all there will ever be."""
 
 
 class Supervisor:
-    """Coordinates the stages of a run over `hosts` host numbers 0, 1, ...
+    """Coordinates the stages of a run.
 
-    A snapshot of a stage is taken every `snapshot_events` events, and at the end.
+    `pooling` says how many hosts there are to be. A snapshot of a stage is taken every
+    `snapshot_events` events, before key groups move, and at the end.
     """
 
     def __init__(
         self,
         stages: Sequence[StageSpec],
-        hosts: int,
+        pooling: Pooling,
         limits: CreditLimits,
         *,
         snapshot_events: int = 100_000,
     ) -> None:
-        routing = assignment(range(hosts))
-        self._hosts = set(range(hosts))
-        self._stages = {spec.name: Stage(spec, limits, routing, snapshot_events) for spec in stages}
+        tickets = count()
+        self._roster = Roster(pooling)
+        self._stages = {s.name: Stage(s, limits, snapshot_events, tickets) for s in stages}
         self._watermarks = dict.fromkeys(self._stages, -1)
-        self._draining = self._final = self._finished = False
+        self._draining = self._stopping = self._finished = False
         self._next_commit = 0
         self._durable = -1
         self._log = -1
 
-    def start(self, log: int) -> list[Command]:
-        """The first commands; `log` is the last position of the log before the run."""
+    def start(self, log: int, now: float = 0.0) -> list[Command]:
+        """The first commands, at `now`; `log` is the last position of the log before the run."""
         self._log = log
-        return self._advance() + self._pull()
+        self._roster.tick(now)
+        return self._hand_out(self._roster.fill() + self._advance())
 
     def handle(self, message: Message) -> list[Command]:
-        """Take a message; returns what is to be done now, in this order."""
+        """Take a message; returns what is to be done now, in this order.
+
+        Raises `HostDied` when hosts die again and again while they are started.
+        """
         match message:
             case BatchArrived():
                 commands = self._batch_arrived(message)
@@ -77,39 +93,74 @@ class Supervisor:
             case Committed():
                 commands = self._committed(message)
             case SnapshotTaken():
-                self._stages[message.stage].snapshot(message)
-                commands = self._snapshot(self._stages[message.stage])
+                commands = self._snapshot_taken(message)
             case FeedIdle() | FeedEnded():
                 commands = self._feed_paused(message)
-            case DrainRequested():
-                self._draining = True
-                commands = []
-        return commands + self._pull() + self._finish()
+            case _:
+                commands = self._hosts_changed(message)
+        return self._hand_out(commands)
+
+    @property
+    def phase(self) -> str:
+        """`waiting for hosts`, `running`, `draining`, `drained` or `stopping`."""
+        if self._stopping:
+            return "stopping"
+        if self._draining:
+            quiet = all(stage.quiet for stage in self._stages.values())
+            return "drained" if quiet else "draining"
+        return "running" if self.staffed else "waiting for hosts"
+
+    @property
+    def staffed(self) -> bool:
+        """Whether the hosts that are waited for at the start are there."""
+        return bool(self._roster.slots)
 
     def stats(self) -> Mapping[str, StageStats]:
         """How each stage stands, by name."""
-        return {name: stage.stats() for name, stage in self._stages.items()}
+        now = self._roster.now
+        return {name: stage.stats(now) for name, stage in self._stages.items()}
+
+    def hosts(self) -> Sequence[HostStats]:
+        """How each host stands."""
+        stages = self._stages.values()
+        return [
+            HostStats(
+                record.host,
+                record.slot,
+                record.place,
+                self._roster.state(record),
+                sum(stage.routing.count(record.host) for stage in stages),
+                len(record.work),
+                record.answered,
+            )
+            for record in self._roster.records.values()
+        ]
 
     def _batch_arrived(self, message: BatchArrived) -> list[Command]:
         stage = self._stages[message.stage]
         stage.pulled = False
-        seq, parts = stage.arrive(message)
-        commands: list[Command] = [Send(part.host, message.stage, seq, part.rows) for part in parts]
-        if not parts:
-            commands += self._commit(stage, ())
-        return commands + self._barrier(stage)
+        return stage.arrive(message) + self._commit(stage, ())
 
     def _host_answered(self, message: HostAnswered) -> list[Command]:
+        if not self._roster.answered(message.host, message.ticket):
+            return []
         stage = self._stages[message.stage]
-        commands = self._commit(stage, stage.answer(message))
-        return commands + self._snapshot(stage)
+        return self._commit(stage, stage.answer(message))
+
+    def _snapshot_taken(self, message: SnapshotTaken) -> list[Command]:
+        if not self._roster.answered(message.host, message.ticket):
+            return []
+        self._stages[message.stage].snapshot(message)
+        return []
 
     def _committed(self, message: Committed) -> list[Command]:
         self._durable = max(self._durable, message.commit)
         self._log = max(self._log, message.log)
+        commands: list[Command] = []
         for stage in self._stages.values():
-            stage.committed(message.commit)
-        return self._advance()
+            if stage.committed(message.commit, message.at):
+                commands += self._roster.keep_spares()
+        return commands + self._advance()
 
     def _feed_paused(self, message: FeedIdle | FeedEnded) -> list[Command]:
         stage = self._stages[message.stage]
@@ -120,22 +171,44 @@ class Supervisor:
         stage.idle = message.watermark >= self._watermarks[message.stage]
         return []
 
+    def _hosts_changed(self, message: Message) -> list[Command]:
+        match message:
+            case HostReady():
+                self._roster.ready(message.host, message.place)
+            case HostLost():
+                return self._lose(message.host)
+            case ScaleTo():
+                return self._roster.scale(message.hosts)
+            case Tick():
+                return self._tick(message)
+            case DrainRequested() | ResumeRequested():
+                self._draining = isinstance(message, DrainRequested)
+            case StopRequested():
+                self._stopping = True
+        return []
+
+    def _tick(self, tick: Tick) -> list[Command]:
+        commands: list[Command] = []
+        for host in self._roster.tick(tick.now):
+            commands += self._lose(host)
+        return commands
+
+    def _lose(self, host: int) -> list[Command]:
+        for stage in self._stages.values():
+            stage.lose(host)
+        stop = [StopHost(host, gently=False)] if host in self._roster.records else []
+        return [*stop, *self._roster.drop(host)]
+
     def _commit(self, stage: Stage, events: tuple[Sealed, ...]) -> list[Command]:
         number = self._next_commit
-        cursor = stage.land(number)
-        if not events and cursor is None:
+        landed, cursor = stage.land(number)
+        if not (events or landed):
             return []
         self._next_commit += 1
         return [Commit(number, stage.spec.name, events, checkpoint=cursor)]
 
-    def _barrier(self, stage: Stage, *, final: bool = False) -> list[Command]:
-        seq = stage.barrier(self._hosts, final=final)
-        if seq is None:
-            return []
-        return [TakeSnapshot(host, stage.spec.name, seq) for host in sorted(self._hosts)]
-
     def _snapshot(self, stage: Stage) -> list[Command]:
-        snapshot = stage.take_snapshot()
+        snapshot = stage.take_snapshot(self._next_commit)
         if snapshot is None:
             return []
         number, self._next_commit = self._next_commit, self._next_commit + 1
@@ -154,9 +227,27 @@ class Supervisor:
                 commands.append(Advance(name, watermark, self._log, watermark == NEVER))
         return commands
 
+    def _hand_out(self, commands: list[Command]) -> list[Command]:
+        """Add what is due now, whatever was told, and note what hosts are given."""
+        roster = self._roster
+        for stage in self._stages.values():
+            commands += stage.reroute(roster.slots, roster.serving)
+            commands += stage.barrier(roster.slots)
+            commands += self._snapshot(stage)
+        for host in roster.leaving():
+            if not any(stage.routing.count(host) for stage in self._stages.values()):
+                commands.append(roster.retire(host))
+        commands += self._pull()
+        commands += self._finish()
+        for command in commands:
+            match command:
+                case Send() | TakeSnapshot():
+                    roster.gave(command.host, command.ticket, command.stage)
+        return commands
+
     def _pull(self) -> list[Command]:
         commands: list[Command] = []
-        if self._draining:
+        if self._draining or self._stopping:
             return commands
         for name, stage in self._stages.items():
             room = stage.room()
@@ -168,14 +259,16 @@ class Supervisor:
     def _finish(self) -> list[Command]:
         stages = self._stages.values()
         done = all(stage.finished for stage in stages)
-        still = self._draining and all(stage.quiet for stage in stages)
+        still = self._stopping and all(stage.quiet for stage in stages)
         pending = self._durable < self._next_commit - 1
         if self._finished or pending or not (done or still):
             return []
-        if not self._final:
-            self._final = True
-            commands = [command for stage in stages for command in self._barrier(stage, final=True)]
-            if commands:
-                return commands
+        if not all(stage.reflected for stage in stages):
+            slots = self._roster.slots
+            return [
+                command
+                for stage in stages
+                for command in (*stage.barrier(slots, final=True), *self._snapshot(stage))
+            ]
         self._finished = True
         return [Finish(completed=done)]

@@ -42,6 +42,9 @@ class RunResumed(Lifecycle):
 
     run_id: str
     fingerprint: dict[str, str]
+    refused_snapshots: tuple[str, ...] = Field(
+        (), description="what is wrong with snapshots that were not used"
+    )
 
 
 class RunPaused(Lifecycle):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import ByteSize, Field, PrivateAttr, ValidationError, field_validator
 
 from runtime.engine.credit import CreditLimits
+from runtime.engine.roster import Pooling
 from runtime.errors import ConfigError
 from runtime.events import NAME
 from runtime.feeds import TapeSpec
@@ -75,12 +76,24 @@ class KeysConfig(Section):
 class HostsConfig(Section):
     """`[hosts]`: how many, and in what shell: `ray` (a process each) or `local`.
 
-    `address` names a Ray cluster to join; without it Ray is started on this machine.
+    `address` names a Ray cluster to join; without it Ray is started on this machine. Of the
+    `ray` shell: `spares` more hosts wait to take over from one that dies; one that works on
+    one batch for longer than `deadline` seconds is ended and replaced; one that is not
+    there after `grace` seconds is left out until it comes.
     """
 
     count: int = Field(2, ge=1, le=4096)
     shell: Literal["ray", "local"] = "ray"
     address: str | None = None
+    spares: int = Field(0, ge=0, le=64)
+    deadline: float = Field(120.0, gt=0.0, allow_inf_nan=False)
+    grace: float = Field(10.0, ge=0.0, allow_inf_nan=False)
+
+    def pooling(self) -> Pooling:
+        """What the engine works with; hosts of the `local` shell cannot be lost."""
+        if self.shell == "local":
+            return Pooling(self.count)
+        return Pooling(self.count, self.spares, self.deadline, self.grace)
 
 
 class CreditConfig(Section):

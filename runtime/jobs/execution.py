@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import monotonic
 
+from runtime.engine.committer import Committer
+from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.inputs import Decisions, Observations
-from runtime.engine.messages import DrainRequested
+from runtime.engine.messages import Restore
 from runtime.engine.plan import RunPlan, StagePlan, strategy_class
-from runtime.engine.runner import Hosts, Post, Runner, StageFeed
-from runtime.engine.stage import StageSpec, StageStats, read_stage_cursor
+from runtime.engine.runner import Hosts, Load, Post, Runner, StageFeed
+from runtime.engine.stage import StageSpec
+from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import Supervisor
 from runtime.engine.windows import columns_for
-from runtime.errors import RunInterrupted
+from runtime.errors import RunInterrupted, SnapshotDamaged
 from runtime.events import run_stream
 from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport, Tape
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
+from runtime.jobs.control import RunControl
 from runtime.jobs.fingerprint import fingerprint
 from runtime.jobs.journal import Journal
 from runtime.jobs.planning import appoint, plan_run
-from runtime.store import EventStore, SqliteStore
+from runtime.store import EventStore, Fence, SqliteStore
 
 LOCK_WAIT = 10.0
 """Seconds to wait for a store that another run has not let go of yet."""
@@ -31,16 +35,7 @@ LOCK_WAIT = 10.0
 CHECKED_ROWS = 65_536
 """Rows checked at a time before a run begins."""
 
-States = Mapping[str, Mapping[int, bytes]]
-StartHosts = Callable[[RunPlan, Post, States], Hosts]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a run stands: the phase it is in, and each stage by name."""
-
-    phase: str = "starting"
-    stages: Mapping[str, StageStats] = field(default_factory=dict)
+StartHosts = Callable[[RunPlan, Post, Load], Hosts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +62,6 @@ class Outcome:
     rejected: RejectReport
 
 
-class RunControl:
-    """Tells how a run stands and drains it, from any thread, before and while it goes on."""
-
-    def __init__(self) -> None:
-        self._runner: Runner | None = None
-        self._supervisor: Supervisor | None = None
-        self._drained = False
-        self._phase = Status().phase
-
-    @property
-    def drained(self) -> bool:
-        """Whether an orderly stop was asked for."""
-        return self._drained
-
-    def enter(self, phase: str) -> None:
-        """Tell what is under way before the run has begun."""
-        self._phase = phase
-
-    def attach(self, runner: Runner, supervisor: Supervisor) -> None:
-        """The run has begun."""
-        self._runner, self._supervisor = runner, supervisor
-        if self._drained:
-            runner.post(DrainRequested())
-
-    def drain(self) -> None:
-        """Ask for an orderly stop."""
-        self._drained = True
-        if self._runner is not None:
-            self._runner.drain()
-
-    def status(self) -> Status:
-        """How the run stands."""
-        if self._supervisor is None:
-            return Status(self._phase)
-        return Status("draining" if self._drained else "running", self._supervisor.stats())
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """All a run needs, as data that can be sent to another process."""
@@ -114,21 +72,23 @@ class Job:
 
 
 def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
-    """Carry the run out to its end, or until `control` drains it.
+    """Carry the run out to its end, or until `control` stops it.
 
     Holds the store's lock meanwhile. Goes on where the store says it was left. Raises
     `LucentError` leaves; what was durable by then stays so. A new run begins only once all
-    its input was read and found usable; drained before that, it raises `RunInterrupted`.
+    its input was read and found usable; stopped before that, it raises `RunInterrupted`.
     """
     with closing(open_feed(job.config)) as feed:
         plan, declared = plan_run(job.config, appoint(job.config), job.keys, feed.digests())
         control.enter("opening the store")
         with SqliteStore.open(job.config.store_path, wait=LOCK_WAIT) as store:
-            journal = Journal(store, plan, job.journal_key)
             if store.revision(run_stream(plan.run)) < 0:
                 _check_input(store, plan, job.config, control)
-            new = journal.begin(declared, fingerprint())
-            ground = _Ground(plan, store, job.config, feed, journal, new)
+            fence = store.claim(plan.run)
+            journal = Journal(store, plan, job.journal_key, fence)
+            snapshots, refused = _snapshots(store, plan)
+            new = journal.begin(declared, fingerprint(), refused)
+            ground = _Ground(plan, store, fence, job.config, feed, journal, new, snapshots)
             return _carry_out(ground, start_hosts, control)
 
 
@@ -136,38 +96,58 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
 class _Ground:
     plan: RunPlan
     store: EventStore
+    fence: Fence
     config: RunConfig
     feed: Merge
     journal: Journal
     new: bool
+    cursors: Mapping[str, str]
+
+
+def _snapshots(store: EventStore, plan: RunPlan) -> tuple[dict[str, str], list[str]]:
+    """The cursor of each stage's snapshot, and what is wrong with those that cannot be used.
+
+    A stage without a usable one decides again from the beginning of its input.
+    """
+    cursors: dict[str, str] = {}
+    refused = []
+    for stage in plan.stages:
+        try:
+            snapshot = store.snapshot(_named(plan, stage))
+        except SnapshotDamaged as error:
+            refused.append(str(error))
+        else:
+            if snapshot is not None:
+                cursors[stage.name] = snapshot.cursor
+    return cursors, refused
+
+
+def _named(plan: RunPlan, stage: StagePlan) -> str:
+    return f"{plan.run}/{stage.name}"
 
 
 def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) -> Outcome:
     plan, store = ground.plan, ground.store
-    snapshots = {s.name: store.snapshot(f"{plan.run}/{s.name}") for s in plan.stages}
     feeds: dict[str, StageFeed] = {}
     opened: list[Feed] = []
     for stage in plan.stages:
-        snapshot = snapshots[stage.name]
-        cursor = None if snapshot is None else read_stage_cursor(snapshot.cursor)[1]
-        feeds[stage.name] = _stage_feed(ground, stage, cursor, opened)
+        cursor = ground.cursors.get(stage.name)
+        feed_cursor = None if cursor is None else read_stage_cursor(cursor)[1]
+        feeds[stage.name] = _stage_feed(ground, stage, feed_cursor, opened)
     supervisor = Supervisor(
-        [_spec(store, plan, stage) for stage in plan.stages],
-        plan.hosts,
+        [_spec(ground, stage) for stage in plan.stages],
+        plan.pooling,
         plan.limits,
         snapshot_events=plan.snapshot_events,
     )
-    runner = Runner(supervisor, feeds, store)
-    states = {name: one.parts for name, one in snapshots.items() if one is not None}
-    control.enter(f"waiting for {plan.hosts} hosts")
-    hosts = start_hosts(plan, runner.post, states)
+    runner = Runner(supervisor, feeds, store.end())
+    hosts = start_hosts(plan, runner.post, _loader(store, plan))
     control.attach(runner, supervisor)
-    began = perf_counter()
     try:
-        completed = runner.run(hosts, plan.run)
+        completed = runner.run(hosts, Committer(store, ground.fence, runner.post))
     finally:
         hosts.close()
-    seconds = perf_counter() - began
+    seconds = 0.0 if runner.began is None else monotonic() - runner.began
     ended = ground.journal.end(completed=completed)
     rejected = opened[0].rejected()
     for feed in opened[1:]:
@@ -183,10 +163,20 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         decisions=ended.decisions,
         events=_observed(plan, supervisor.stats()),
         seconds=seconds,
-        hosts=plan.hosts,
+        hosts=plan.pooling.hosts,
         stages=supervisor.stats(),
         rejected=rejected,
     )
+
+
+def _loader(store: EventStore, plan: RunPlan) -> Load:
+    def load(command: Restore) -> Mapping[int, bytes]:
+        if not command.stored:
+            return {}
+        snapshot = store.snapshot(f"{plan.run}/{command.stage}", command.groups)
+        return {} if snapshot is None else snapshot.parts
+
+    return load
 
 
 def _observed(plan: RunPlan, stats: Mapping[str, StageStats]) -> int:
@@ -207,7 +197,7 @@ def _check_input(store: EventStore, plan: RunPlan, config: RunConfig, control: R
             else:
                 Observations(stage.name, feed, stage.listens, stage.key, stage.select)
         while feed.read(CHECKED_ROWS) is not None:
-            if control.drained:
+            if control.stopped:
                 raise RunInterrupted(
                     f"run {plan.run!r} was stopped before it began: run it again to start it"
                 )
@@ -218,11 +208,11 @@ def open_feed(config: RunConfig) -> Merge:
     return Merge([Tape(spec, config.base) for spec in config.feeds])
 
 
-def _spec(store: EventStore, plan: RunPlan, stage: StagePlan) -> StageSpec:
-    cursor = store.checkpoint(f"{plan.run}/{stage.name}")
+def _spec(ground: _Ground, stage: StagePlan) -> StageSpec:
+    cursor = ground.store.checkpoint(_named(ground.plan, stage))
     position = 0 if cursor is None else read_stage_cursor(cursor)[0]
     upstream = tuple(dict.fromkeys(stage.upstream.values()))
-    return StageSpec(stage.name, upstream, position)
+    return StageSpec(stage.name, upstream, position, stage.name in ground.cursors)
 
 
 def _stage_feed(

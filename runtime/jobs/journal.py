@@ -6,7 +6,7 @@ the store's `recorded_at` says when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,18 +31,25 @@ from runtime.events import (
     unsigned_metadata,
 )
 from runtime.identity import SigningKey, draft, recorded_digest, run_root, seal
-from runtime.store import EventStore, Filter, SqliteStore
+from runtime.store import Append, EventStore, Fence, Filter, SqliteStore, Write
 
 
 class Journal:
     """The own stream of a run: how it started, was paused, resumed, and ended."""
 
-    def __init__(self, store: EventStore, plan: RunPlan, key: SigningKey) -> None:
-        self._store, self._plan, self._key = store, plan, key
+    def __init__(self, store: EventStore, plan: RunPlan, key: SigningKey, fence: Fence) -> None:
+        self._store, self._plan, self._key, self._fence = store, plan, key, fence
         self._stream = run_stream(plan.run)
 
-    def begin(self, declared: Mapping[str, Any], fingerprint: Mapping[str, str]) -> bool:
+    def begin(
+        self,
+        declared: Mapping[str, Any],
+        fingerprint: Mapping[str, str],
+        refused: Sequence[str] = (),
+    ) -> bool:
         """Record the start, or that the run goes on; returns True for a new run.
+
+        `refused` says what is wrong with snapshots that are not used.
 
         Raises `RunConflict` if the store holds a run of this name with other agents or
         parameters, or one of its agents in another run; `FeedChanged` if an input changed.
@@ -63,7 +70,11 @@ class Journal:
             return True
         self._refuse_changes(declared)
         if last.type != RunCompleted.__name__:
-            resumed = RunResumed(run_id=self._plan.run_id, fingerprint=dict(fingerprint))
+            resumed = RunResumed(
+                run_id=self._plan.run_id,
+                fingerprint=dict(fingerprint),
+                refused_snapshots=tuple(refused),
+            )
             self._append(resumed, last)
         return False
 
@@ -103,7 +114,8 @@ class Journal:
             metadata,
         )
         drafted = draft(self._stream, revision + 1, event)
-        self._store.append(self._stream, revision, [seal(drafted, self._key.sign)])
+        append = Append(self._stream, revision, [seal(drafted, self._key.sign)])
+        self._store.write(Write((append,), fence=self._fence))
 
     def _refuse_shared_agents(self) -> None:
         mine = {agent.name for agent in self._plan.agents}

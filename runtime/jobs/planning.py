@@ -97,7 +97,7 @@ def plan_run(
         run_id=id_text(named_id("run/" + text.decode())),
         stages=_stages(appointed, keys),
         protocols={feed.name: feed.protocol or feed.name for feed in config.feeds},
-        hosts=config.hosts.count,
+        pooling=config.hosts.pooling(),
         limits=config.credit.limits(),
         snapshot_events=config.run.snapshot_events,
         paths=(str(config.base.absolute()), str(Path.cwd())),

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition
+from typing import overload
 
 from runtime.errors import StoreError
-from runtime.store.port import Appended, Write
-from runtime.store.writer import Outcome
+from runtime.store.fence import Claim
+from runtime.store.port import Appended, Fence, Write
+from runtime.store.writer import Answer, Outcome, Request
 
-Commit = Callable[[Sequence[Write]], Sequence[Outcome]]
-"""Commits writes together and tells what each came to; raises if all of them failed."""
+Commit = Callable[[Sequence[Request]], Sequence[Outcome]]
+"""Commits requests together and tells what each came to; raises if all of them failed."""
 
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    write: Write
+    request: Request
     outcome: Outcome | None = None
 
 
@@ -33,13 +35,19 @@ class Group:
         self._waiting: list[_Ticket] = []
         self._busy = False
 
-    def submit(self, write: Write) -> list[Appended]:
-        """The answers to the appends of `write`; durable when it returns.
+    @overload
+    def submit(self, request: Write) -> list[Appended]: ...
 
-        Waits for the commit that is under way. Raises what the write itself, or the
-        transaction it shared, came to.
+    @overload
+    def submit(self, request: Claim) -> Fence: ...
+
+    def submit(self, request: Request) -> Answer:
+        """The answers to the appends of a write, or the fence of a claim; durable when it returns.
+
+        Waits for the commit that is under way; requests are carried out in the order in
+        which they came. Raises what the request itself, or the transaction it shared, came to.
         """
-        ticket = _Ticket(write)
+        ticket = _Ticket(request)
         try:
             tickets = self._join(ticket)
             if tickets:
@@ -71,7 +79,7 @@ class Group:
 
     def _lead(self, tickets: list[_Ticket]) -> None:
         try:
-            outcomes = self._outcomes([ticket.write for ticket in tickets])
+            outcomes = self._outcomes([ticket.request for ticket in tickets])
             for ticket, outcome in zip(tickets, outcomes, strict=True):
                 ticket.outcome = outcome
         finally:
@@ -84,8 +92,8 @@ class Group:
         with self._turn:
             self._waiting = [ticket for ticket in self._waiting if ticket is not own]
 
-    def _outcomes(self, writes: list[Write]) -> Sequence[Outcome]:
+    def _outcomes(self, requests: list[Request]) -> Sequence[Outcome]:
         try:
-            return self._commit(writes)
+            return self._commit(requests)
         except StoreError as error:
-            return [type(error)(*error.args) for _ in writes]
+            return [type(error)(*error.args) for _ in requests]

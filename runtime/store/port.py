@@ -6,7 +6,7 @@ only grow. Readers never see half an append.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -55,13 +55,27 @@ class Checkpoint:
 class Snapshot:
     """State of a reader at the input it had taken in when the state was made.
 
-    `parts` maps a key group to its encoded state; a new snapshot of the same name
-    replaces the older one as a whole.
+    `parts` maps a key group to its encoded state, which may be empty. Written, they take
+    the place of older parts of the same groups; groups that are not mentioned keep
+    theirs, unless `whole` is set: then all older parts go first. One that was read says
+    `whole=False`.
     """
 
     name: str
     cursor: str
     parts: dict[int, bytes]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A claim to write under `name`, good until that name is claimed again.
+
+    Epochs count the claims of a name from 1.
+    """
+
+    name: str
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +98,15 @@ class CaughtUp:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One transaction: appends to any number of streams, with what they bring to an end."""
+    """One transaction: appends to any number of streams, with what they bring to an end.
+
+    With a `fence` nothing of it is stored unless that is the last claim of its name.
+    """
 
     appends: Sequence[Append] = ()
     checkpoints: Sequence[Checkpoint] = ()
     snapshots: Sequence[Snapshot] = field(default=())
+    fence: Fence | None = None
 
 
 class EventStore(Protocol):
@@ -107,7 +125,18 @@ class EventStore(Protocol):
         """
 
     def write(self, write: Write) -> list[Appended]:
-        """Make all appends, checkpoints and snapshots of `write` durable in one transaction."""
+        """Make all appends, checkpoints and snapshots of `write` durable in one transaction.
+
+        Raises `Fenced` if its fence is not the current one, even where all of it is stored
+        already; `SnapshotDamaged` if it adds to a snapshot that lost or gained parts.
+        """
+
+    def claim(self, name: str) -> Fence:
+        """Take over `name`: durably raise its epoch by one, so that older fences are refused.
+
+        Writes answered before keep what they stored; once this returns, no write under an
+        older fence of `name` stores anything.
+        """
 
     def read_stream(
         self,
@@ -157,8 +186,13 @@ class EventStore(Protocol):
     def checkpoint(self, name: str) -> str | None:
         """The cursor stored under `name`, if any."""
 
-    def snapshot(self, name: str) -> Snapshot | None:
-        """The last snapshot stored under `name`, if any."""
+    def snapshot(self, name: str, groups: Collection[int] | None = None) -> Snapshot | None:
+        """The snapshot stored under `name`, if any: its last cursor, and parts as of one moment.
+
+        Only the parts of `groups` are read, all of them if it is None; a group that has no
+        part is left out. Raises `SnapshotDamaged` if a part read is not as it was stored, or
+        if parts of any group were removed, added or exchanged.
+        """
 
     def end(self) -> int:
         """The position of the last event of the log, -1 for an empty one."""

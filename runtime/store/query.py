@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from runtime.events import RecordedEvent
-from runtime.store.port import Filter, Snapshot
+from runtime.store.port import Filter
 
 PAGE = 1000
 """Events read at once; between pages no read transaction is open."""
@@ -30,11 +30,6 @@ FROM streams s CROSS JOIN events e
 WHERE {} ORDER BY s.name LIMIT ?
 """
 _NAMES = "SELECT s.name FROM streams s WHERE {} ORDER BY s.name"
-_SNAPSHOT = """
-SELECT s.cursor, p.key_group, p.state
-FROM snapshots s LEFT JOIN snapshot_parts p ON p.name = s.name
-WHERE s.name = ? ORDER BY p.key_group
-"""
 
 Key = TypeVar("Key", int, str)
 Fetch = Callable[[Key, int], list[RecordedEvent]]
@@ -132,15 +127,6 @@ def cursor_of(connection: sqlite3.Connection, checkpoint: str) -> str | None:
         "SELECT cursor FROM checkpoints WHERE name = ?", (checkpoint,)
     ).fetchone()
     return row[0] if row else None
-
-
-def snapshot_of(connection: sqlite3.Connection, name: str) -> Snapshot | None:
-    """The snapshot of that name, if it was ever stored."""
-    rows = connection.execute(_SNAPSHOT, (name,)).fetchall()
-    if not rows:
-        return None
-    parts = {group: state for _, group, state in rows if group is not None}
-    return Snapshot(name, rows[0][0], parts)
 
 
 def name_range(prefix: str, start: str) -> tuple[str, list[str]]:

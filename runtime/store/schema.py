@@ -13,8 +13,29 @@ from runtime.store.connection import connect
 APPLICATION_ID = 0x4C75636E
 """What the file's header says it is ("Lucn")."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The newest schema this Lucent reads and the one it writes."""
+
+VERSION_2 = (
+    """CREATE TABLE snapshots (
+    name TEXT PRIMARY KEY,
+    cursor TEXT NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID""",
+    """CREATE TABLE snapshot_parts (
+    name TEXT NOT NULL REFERENCES snapshots (name),
+    key_group INTEGER NOT NULL,
+    cursor TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (name, key_group)
+)""",
+    """CREATE TABLE fences (
+    name TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL
+) WITHOUT ROWID""",
+)
+"""What schema 2 has beside the log and the checkpoints, which are those of schema 1."""
 
 _TABLES = f"""
 BEGIN;
@@ -38,16 +59,7 @@ CREATE TABLE checkpoints (
     name TEXT PRIMARY KEY,
     cursor TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE snapshots (
-    name TEXT PRIMARY KEY,
-    cursor TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE snapshot_parts (
-    name TEXT NOT NULL REFERENCES snapshots (name),
-    key_group INTEGER NOT NULL,
-    state BLOB NOT NULL,
-    PRIMARY KEY (name, key_group)
-);
+{";".join(VERSION_2)};
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -97,7 +109,7 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> None:
     """
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise StoreDamaged(f"{path} is a database, but not a Lucent store: check the path")
-    version = _pragma(connection, "user_version")
+    version = schema_version(connection)
     if version > SCHEMA_VERSION:
         raise StoreTooNew(
             f"{path} was written by a newer Lucent (schema {version},"
@@ -105,6 +117,11 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version < 1:
         raise StoreDamaged(f"{path} has the unknown schema {version}: restore it from a copy")
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """The schema of the file, as of the transaction that is open, if one is."""
+    return _pragma(connection, "user_version")
 
 
 def prepare_writer(connection: sqlite3.Connection, path: Path) -> None:

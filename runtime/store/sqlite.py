@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from os import PathLike
 from pathlib import Path
@@ -21,11 +21,23 @@ from runtime.store import query
 from runtime.store.bell import Bell
 from runtime.store.connection import Pool, connect
 from runtime.store.faults import translated
+from runtime.store.fence import Claim
 from runtime.store.group import Group
 from runtime.store.lock import WriterLock
-from runtime.store.port import Append, Appended, CaughtUp, Expected, Filter, Snapshot, Write
+from runtime.store.migration import migrate
+from runtime.store.port import (
+    Append,
+    Appended,
+    CaughtUp,
+    Expected,
+    Fence,
+    Filter,
+    Snapshot,
+    Write,
+)
 from runtime.store.schema import check_tables, create_store, is_vacant, prepare_writer
-from runtime.store.writer import Outcome, Writer
+from runtime.store.snapshot import read_snapshot
+from runtime.store.writer import Outcome, Request, Writer
 
 POLL_SECONDS = 0.1
 """How often a live subscription looks for what another process wrote, unless told otherwise."""
@@ -64,9 +76,10 @@ class SqliteStore:
         """Open the store at `path`.
 
         A writer makes the file if it is missing and `create` is set, and locks it, waiting
-        up to `wait` seconds for the writer before it. Without `writer` the store can only
-        be read, while another process may write. Live subscriptions look every `poll`
-        seconds for what others wrote.
+        up to `wait` seconds for the writer before it. It brings a store of an older schema
+        to the present one, for good. Without `writer` the store can only be read, while
+        another process may write. Live subscriptions look every `poll` seconds for what
+        others wrote.
 
         Raises `StoreMissing`, `StoreForbidden`, `StoreLocked`, `StoreTooNew`,
         `StoreDamaged` or `StoreFull`.
@@ -108,9 +121,13 @@ class SqliteStore:
 
         Each append is judged after those before it. When one is refused, nothing of
         `write` is stored; one that is stored already is answered and does not hinder the
-        others.
+        others. Raises `Fenced` if its fence is not the last claim of its name.
         """
         return self._group.submit(write)
+
+    def claim(self, name: str) -> Fence:
+        """Durably raise the epoch of `name` by one; writes that came before it are not refused."""
+        return self._group.submit(Claim(name))
 
     def read_stream(
         self,
@@ -204,10 +221,14 @@ class SqliteStore:
         with self._pool.borrow() as connection:
             return query.cursor_of(connection, name)
 
-    def snapshot(self, name: str) -> Snapshot | None:
-        """The last snapshot stored under `name`, if any."""
+    def snapshot(self, name: str, groups: Collection[int] | None = None) -> Snapshot | None:
+        """The snapshot under `name`, if any, with the parts of `groups` (None: all), checked.
+
+        What a store of schema 1 holds has no digests and is read unchecked.
+        """
         with self._pool.borrow() as connection:
-            return query.snapshot_of(connection, name)
+            stored = read_snapshot(connection, name, groups)
+        return None if stored is None else stored.checked()
 
     def end(self) -> int:
         """The position of the last event of the log, -1 for an empty one."""
@@ -215,10 +236,10 @@ class SqliteStore:
             position = query.last_position(connection)
         return -1 if position is None else position
 
-    def _commit(self, writes: Sequence[Write]) -> list[Outcome]:
+    def _commit(self, requests: Sequence[Request]) -> list[Outcome]:
         if self._writer is None:
             raise StoreForbidden(f"store {self._path} is open for reading: open it as a writer")
-        outcomes = self._writer.commit(writes)
+        outcomes = self._writer.commit(requests)
         self._bell.ring()
         return outcomes
 
@@ -273,6 +294,7 @@ def _open_writer(path: Path, wait: float, *, create: bool, held: ExitStack) -> W
     held.callback(writer.close)
     check_tables(connection, path)
     prepare_writer(connection, path)
+    migrate(connection)
     return writer
 
 

@@ -1,4 +1,4 @@
-"""The only writer of a store file: several writes in one transaction, each whole or not at all."""
+"""The only writer of a store file: requests that share a transaction, each whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from pathlib import Path
 
 from runtime.errors import StoreClosed, StoreError
 from runtime.store.faults import store_fault, translated
-from runtime.store.port import Appended, Checkpoint, Snapshot, Write
+from runtime.store.fence import Claim, check_fence, raise_epoch
+from runtime.store.port import Appended, Checkpoint, Fence, Write
+from runtime.store.snapshot import store_snapshot
 from runtime.store.tail import Tail
 
-Outcome = list[Appended] | Exception
-"""What a write came to: the answers to its appends, or why nothing of it was stored."""
+Request = Write | Claim
+"""What a writer can be asked to commit."""
+
+Answer = list[Appended] | Fence
+"""What is answered: where the appends of a write ended, or the fence of a claim."""
+
+Outcome = Answer | Exception
+"""What a request came to: its answer, or why nothing of it was stored."""
 
 
 class Writer:
-    """Commits writes over a connection that it owns. Not to be called by two threads at once."""
+    """Commits requests over a connection that it owns. Not to be called by two threads at once."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -25,19 +33,19 @@ class Writer:
         self._tail = Tail(connection)
         self._closed = False
 
-    def commit(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Make `writes` durable in one transaction and tell what each came to.
+    def commit(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Make `requests` durable in one transaction, in their order; tells what each came to.
 
-        A write that cannot be stored leaves the others alone; why it cannot is its outcome,
-        or is raised if it is the only one. Raises `StoreError` when the transaction as a
-        whole failed: then nothing of any write was stored.
+        One that cannot be stored leaves the others alone; why it cannot is its outcome, or
+        is raised if it is the only one. Raises `StoreError` when the transaction as a whole
+        failed: then nothing of any request was stored.
         """
         if self._closed:
             raise StoreClosed(f"store {self._path} is closed: open it again")
         with translated(self._path):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                outcomes = self._outcomes(writes)
+                outcomes = self._outcomes(requests)
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._tail.forget()
@@ -51,15 +59,15 @@ class Writer:
         self._closed = True
         self._connection.close()
 
-    def _outcomes(self, writes: Sequence[Write]) -> list[Outcome]:
-        if len(writes) == 1:
-            return [self._store(writes[0])]
-        return [self._try(write) for write in writes]
+    def _outcomes(self, requests: Sequence[Request]) -> list[Outcome]:
+        if len(requests) == 1:
+            return [self._answer(requests[0])]
+        return [self._try(request) for request in requests]
 
-    def _try(self, write: Write) -> Outcome:
+    def _try(self, request: Request) -> Outcome:
         self._connection.execute("SAVEPOINT write")
         try:
-            outcome: Outcome = self._store(write)
+            outcome: Outcome = self._answer(request)
         except (StoreError, TypeError, OverflowError) as error:
             self._undo()
             outcome = error
@@ -75,6 +83,13 @@ class Writer:
         self._tail.forget()
         self._connection.execute("ROLLBACK TO write")
 
+    def _answer(self, request: Request) -> Answer:
+        if isinstance(request, Claim):
+            return raise_epoch(self._connection, request.name)
+        if request.fence is not None:
+            check_fence(self._connection, request.fence)
+        return self._store(request)
+
     def _store(self, write: Write) -> list[Appended]:
         now = time.time_ns()
         answers = [self._tail.append(append, now) for append in write.appends]
@@ -82,7 +97,7 @@ class Writer:
         if write.checkpoints:
             _store_checkpoints(self._connection, write.checkpoints)
         for snapshot in write.snapshots:
-            _store_snapshot(self._connection, snapshot)
+            store_snapshot(self._connection, snapshot)
         return answers
 
 
@@ -91,17 +106,4 @@ def _store_checkpoints(connection: sqlite3.Connection, checkpoints: Sequence[Che
         "INSERT INTO checkpoints VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor",
         [(checkpoint.name, checkpoint.cursor) for checkpoint in checkpoints],
-    )
-
-
-def _store_snapshot(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
-    connection.execute("DELETE FROM snapshot_parts WHERE name = ?", (snapshot.name,))
-    connection.execute(
-        "INSERT INTO snapshots VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor",
-        (snapshot.name, snapshot.cursor),
-    )
-    connection.executemany(
-        "INSERT INTO snapshot_parts VALUES (?, ?, ?)",
-        [(snapshot.name, group, state) for group, state in snapshot.parts.items()],
     )

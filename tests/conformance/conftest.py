@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,21 @@ STORES = {"sqlite": _sqlite}
 
 
 @pytest.fixture(params=sorted(STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventStore]:
-    opened = STORES[request.param](tmp_path)
-    yield opened
-    opened.close()
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], EventStore]]:
+    """Opens the store of this test, which holds what was written before; closes the one before."""
+    opened: list[EventStore] = []
+
+    def open_again() -> EventStore:
+        for before in opened:
+            before.close()
+        opened.append(STORES[request.param](tmp_path))
+        return opened[-1]
+
+    yield open_again
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def store(reopen: Callable[[], EventStore]) -> EventStore:
+    return reopen()

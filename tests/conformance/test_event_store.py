@@ -202,15 +202,6 @@ class TestWrite:
         store.write(Write(checkpoints=[Checkpoint("a", "3")]))
         assert [store.checkpoint(name) for name in "abc"] == ["3", "2", None]
 
-    def test_a_snapshot_replaces_the_one_of_its_name_as_a_whole(self, store: EventStore) -> None:
-        store.write(Write(snapshots=[Snapshot("a", "1", {1: b"x", 2: b"y"})]))
-        store.write(Write(snapshots=[Snapshot("b", "1", {1: b"z"}), Snapshot("c", "1", {})]))
-        store.write(Write(snapshots=[Snapshot("a", "2", {2: b"", 3: b"w"})]))
-        assert store.snapshot("a") == Snapshot("a", "2", {2: b"", 3: b"w"})
-        assert store.snapshot("b") == Snapshot("b", "1", {1: b"z"})
-        assert store.snapshot("c") == Snapshot("c", "1", {})
-        assert store.snapshot("d") is None
-
 
 class TestThreads:
     def test_writers_share_transactions_and_keep_their_own_errors(self, store: EventStore) -> None:
@@ -270,6 +261,8 @@ class TestClose:
         with pytest.raises(StoreError, match="closed"):
             store.append("s-1", ANY, events("b"))
         with pytest.raises(StoreError, match="closed"):
+            store.claim("run")
+        with pytest.raises(StoreError, match="closed"):
             store.end()
         with pytest.raises(StoreError, match="closed"):
             store.read_all()
@@ -277,4 +270,8 @@ class TestClose:
     def test_what_cannot_be_stored_harms_nothing(self, store: EventStore) -> None:
         with pytest.raises(StoreError):
             store.append("s-\ud800", ANY, events("a"))
+        with pytest.raises(StoreError):
+            store.claim("\ud800")
+        with pytest.raises(StoreError):
+            store.write(Write(snapshots=[Snapshot("a", "\ud800", {})]))
         assert store.append("s-1", NO_STREAM, events("a")).revision == 0

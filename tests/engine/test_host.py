@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from runtime.deciding import Decision, Strategy, Window
-from runtime.engine.host import Host, sign
+from runtime.engine.host import Host
 from runtime.engine.keygroups import key_group
 from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers
+from runtime.engine.signing import sign
 from runtime.errors import DecisionInvalid, StateInvalid, StrategyRaised
 from runtime.events import RecordedEvent
 from runtime.identity import Draft, SigningKey, Trust, check_stream
 from tests.support.rows import observed
 from tests.support.strategies import HERE, Seen
 
+GROUPS = range(256)
 KEY = SigningKey.demo("agent")
 RATES = ["a"] * 4 + ["b"] * 4
 VALUES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
@@ -95,11 +97,11 @@ def test_a_host_goes_on_where_its_snapshot_was_taken():
     first, second = observed(["a"], rate=[0.1]), batch.slice(1)
     going = host(f"{HERE}:Watch", f"{HERE}:Windowed")
     going.decide("stage", first)
-    parts = going.snapshot("stage")
+    parts = going.snapshot("stage", GROUPS)
     assert set(parts) == {key_group("a")}
     resumed = host(f"{HERE}:Watch", f"{HERE}:Windowed")
-    resumed.restore("stage", parts)
-    assert resumed.snapshot("stage") == parts
+    resumed.restore("stage", GROUPS, parts)
+    assert resumed.snapshot("stage", GROUPS) == parts
     assert resumed.decide("stage", second) == going.decide("stage", second)
 
 
@@ -207,11 +209,11 @@ def test_a_decision_that_cannot_be_stored_is_named_with_its_cause(monkeypatch: p
 @pytest.mark.parametrize("part", [b"", b"\x00", b"\x91\x01", msgspec.msgpack.encode([("a", "b")])])
 def test_a_damaged_snapshot_is_named(part: bytes):
     with pytest.raises(StateInvalid, match="snapshot of stage 'stage', key group 7, is damaged"):
-        host().restore("stage", {7: part})
+        host().restore("stage", [7], {7: part})
 
 
 def test_a_snapshot_that_does_not_fit_the_state_is_refused():
     state = msgspec.msgpack.encode({"count": "many"})
     part = msgspec.msgpack.encode([("agent0", "a", 1, "0" * 64, state)])
     with pytest.raises(StateInvalid, match="does not fit state Seen"):
-        host().restore("stage", {7: part})
+        host().restore("stage", [7], {7: part})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.engine.ledger import Ledger
-from runtime.engine.messages import Commit, Sealed
+from runtime.engine.messages import Commit, Sealed, StageSnapshot
 from runtime.errors import ReplayDiverged
 from runtime.events import NewEvent, named_id
 from runtime.store import Append, Checkpoint, Expected, Snapshot, SqliteStore
@@ -83,13 +83,13 @@ def test_a_gap_is_refused(ledger: Ledger, stream: str, revision: int, end: int):
         ledger.write([commit(sealed(stream, revision))])
 
 
-def test_the_last_checkpoint_and_snapshot_of_a_stage_count(ledger: Ledger):
+def test_the_last_checkpoint_of_a_stage_counts_and_its_snapshots_add_up(ledger: Ledger):
     commits = [
-        commit(checkpoint="1", snapshot=("1", {0: b"x"})),
+        commit(checkpoint="1", snapshot=StageSnapshot("1", {0: b"x"}, whole=True)),
         commit(number=1, stage="other", checkpoint="5"),
         commit(number=2, checkpoint="2"),
-        commit(number=3, snapshot=("2", {1: b"y"})),
+        commit(number=3, snapshot=StageSnapshot("2", {1: b"y"}, whole=False)),
     ]
     write = ledger.write(commits)
     assert write.checkpoints == (Checkpoint("study/stage", "2"), Checkpoint("study/other", "5"))
-    assert write.snapshots == (Snapshot("study/stage", "2", {1: b"y"}),)
+    assert write.snapshots == (Snapshot("study/stage", "2", {0: b"x", 1: b"y"}, whole=True),)

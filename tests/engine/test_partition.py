@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.engine.keygroups import GROUPS, assignment, key_group
-from runtime.engine.partition import Part, Partitioner
+from runtime.engine.partition import NOWHERE, Part, Partitioner
 
 KEYS = [f"pool-{number}" for number in range(40)]
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -33,9 +33,9 @@ def placed(part: Part) -> list[tuple[str, int]]:
 @given(batches, host_counts)
 def test_every_row_goes_to_the_host_of_its_key_group_once(cut: list[list[str]], count: int):
     hosts = assignment(range(count))
-    partitioner = Partitioner(hosts)
+    partitioner = Partitioner()
     for keys in cut:
-        parts = partitioner.split(rows(keys))
+        parts = partitioner.split(rows(keys), hosts)
         found = [one for part in parts for one in placed(part)]
         assert sorted(found, key=lambda one: one[1]) == list(
             zip(keys, range(len(keys)), strict=True)
@@ -47,9 +47,9 @@ def test_every_row_goes_to_the_host_of_its_key_group_once(cut: list[list[str]], 
 
 @given(batches, host_counts)
 def test_rows_of_a_key_stand_together_in_their_order(cut: list[list[str]], count: int):
-    partitioner = Partitioner(assignment(range(count)))
+    partitioner, hosts = Partitioner(), assignment(range(count))
     for keys in cut:
-        for part in partitioner.split(rows(keys)):
+        for part in partitioner.split(rows(keys), hosts):
             names = [key for key, _ in placed(part)]
             assert names == sorted(names)
             by_key = defaultdict(list)
@@ -60,35 +60,60 @@ def test_rows_of_a_key_stand_together_in_their_order(cut: list[list[str]], count
 
 @given(batches, host_counts)
 def test_a_part_names_the_key_groups_it_touches(cut: list[list[str]], count: int):
-    partitioner = Partitioner(assignment(range(count)))
+    partitioner, hosts = Partitioner(), assignment(range(count))
     for keys in cut:
-        for part in partitioner.split(rows(keys)):
+        for part in partitioner.split(rows(keys), hosts):
             assert part.groups == tuple(sorted({key_group(key) for key, _ in placed(part)}))
 
 
 @given(st.lists(st.sampled_from(KEYS), max_size=60), host_counts)
 def test_what_a_key_is_called_in_another_batch_means_nothing(keys: list[str], count: int):
-    shared, own = (Partitioner(assignment(range(count))) for _ in range(2))
+    shared, own, hosts = Partitioner(), Partitioner(), assignment(range(count))
     column = pa.array(keys, pa.string()).dictionary_encode().cast(TEXT)
     batch = rows(keys)
     fresh = pa.RecordBatch.from_arrays([column, batch.column("position")], batch.schema.names)
-    own.split(rows(KEYS[::3]))
-    expected = [(part.host, part.groups, placed(part)) for part in shared.split(batch)]
-    assert [(part.host, part.groups, placed(part)) for part in own.split(fresh)] == expected
+    own.split(rows(KEYS[::3]), hosts)
+    expected = [(part.host, part.groups, placed(part)) for part in shared.split(batch, hosts)]
+    assert [(part.host, part.groups, placed(part)) for part in own.split(fresh, hosts)] == expected
+
+
+@given(st.lists(st.sampled_from(KEYS), max_size=60), st.sets(st.integers(0, 255), max_size=200))
+def test_rows_of_lost_groups_are_left_out(keys: list[str], lost: set[int]):
+    hosts = assignment(range(3))
+    hosts[list(lost)] = NOWHERE
+    parts = Partitioner().split(rows(keys), hosts)
+    found = sorted(position for part in parts for _, position in placed(part))
+    assert found == [at for at, key in enumerate(keys) if key_group(key) not in lost]
+    assert all(set(part.groups).isdisjoint(lost) for part in parts)
+
+
+@given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=3), min_size=1, max_size=4))
+def test_parts_follow_the_hosts_of_the_moment(assignments: list[list[int]]):
+    partitioner = Partitioner()
+    for numbers in assignments:
+        hosts = assignment(numbers)
+        for part in partitioner.split(rows(KEYS), hosts):
+            assert {int(hosts[key_group(key)]) for key, _ in placed(part)} == {part.host}
+
+
+@given(st.lists(st.sampled_from(KEYS), max_size=60))
+def test_the_groups_a_batch_touches_are_named(keys: list[str]):
+    assert Partitioner().touched(rows(keys)) == tuple(sorted({key_group(key) for key in keys}))
 
 
 def test_an_empty_batch_has_no_part():
-    assert Partitioner(assignment(range(3))).split(rows([])) == []
+    assert Partitioner().split(rows([]), assignment(range(3))) == []
 
 
 def test_a_growing_dictionary_is_learnt():
-    partitioner = Partitioner(assignment(range(2)))
+    partitioner, hosts = Partitioner(), assignment(range(2))
     for count in (1, 5, 40):
         names = pa.array(KEYS[:count])
         codes = pa.array(range(count), pa.int32())
         column = pa.DictionaryArray.from_arrays(codes, names)
         batch = pa.RecordBatch.from_arrays([column], ["aggregate"])
-        found = [key for part in partitioner.split(batch) for key in part.rows[0].to_pylist()]
+        parts = partitioner.split(batch, hosts)
+        found = [key for part in parts for key in part.rows[0].to_pylist()]
         assert sorted(found) == sorted(KEYS[:count])
 
 

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
+from runtime.engine.cursor import read_stage_cursor, stage_cursor
 from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers, strategy_class
-from runtime.engine.stage import read_stage_cursor, stage_cursor
 from runtime.errors import ConfigError, StoreDamaged, UnknownName
 from runtime.identity import SigningKey, VerifyingKey
 from tests.support.rows import observed
@@ -14,18 +14,10 @@ from tests.support.strategies import HERE, Watch
 SECRET = bytes(range(100, 132))
 
 
-def plan(hosts: int = 3, strategy: str = f"{HERE}:Watch", **parameters: object) -> RunPlan:
+def plan(strategy: str = f"{HERE}:Watch", **parameters: object) -> RunPlan:
     agent = AgentPlan("watcher", 0, strategy, parameters, SigningKey.from_seed(SECRET))
     stage = StagePlan("watcher", (agent,), ("PoolRateObserved",), "aggregate", {})
-    return RunPlan("study", "run-id", (stage,), {"rates": "aave"}, hosts=hosts)
-
-
-def test_a_snapshot_is_shared_out_among_the_hosts_without_a_rest():
-    parts = {group: bytes([group]) for group in range(256)}
-    for hosts in (1, 2, 5):
-        shares = [plan(hosts).share(host, parts) for host in range(hosts)]
-        assert sum(map(len, shares)) == 256
-        assert {group: part for share in shares for group, part in share.items()} == parts
+    return RunPlan("study", "run-id", (stage,), {"rates": "aave"})
 
 
 def test_a_plan_can_be_sent_to_any_process():

@@ -1,204 +1,285 @@
-"""The supervisor, driven by a seeded scheduler that reorders, repeats and delays messages."""
+"""What the supervisor orders, message by message. Whole runs: tests/simulation."""
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
+from typing import TypeVar
 
-import pyarrow as pa
 import pytest
 
 from runtime.engine.credit import CreditLimits
-from runtime.engine.keygroups import key_group
+from runtime.engine.keygroups import assignment, key_group
 from runtime.engine.messages import (
     Advance,
     BatchArrived,
+    Command,
     Commit,
     Committed,
     DrainRequested,
     FeedEnded,
     FeedIdle,
     Finish,
+    Forget,
     HostAnswered,
+    HostLost,
+    HostReady,
+    Message,
     Pull,
-    Sealed,
+    Restore,
+    ResumeRequested,
+    ScaleTo,
     Send,
     SnapshotTaken,
+    StartHost,
+    StopHost,
+    StopRequested,
     TakeSnapshot,
+    Tick,
 )
-from runtime.engine.stage import StageSpec, read_stage_cursor
+from runtime.engine.roster import START_ATTEMPTS, Pooling
+from runtime.engine.simulation.feed import rows_of
+from runtime.engine.stage import StageSpec
 from runtime.engine.supervisor import NEVER, Supervisor
+from runtime.errors import ConfigError, HostDied
 
-TEXT = pa.dictionary(pa.int32(), pa.string())
-
-
-def rows_of(keys: list[str], start: int) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pydict(
-        {
-            "aggregate": pa.array(keys).dictionary_encode(),
-            "position": pa.array(range(start, start + len(keys)), pa.int64()),
-        },
-        schema=pa.schema({"aggregate": TEXT, "position": pa.int64()}),
-    )
+KEYS = [f"key-{number}" for number in range(40)]
+T = TypeVar("T")
 
 
-class World:
-    """A feed of `inputs` keys, hosts that answer in any order, a log that commits late."""
+class Driven:
+    """A supervisor of one stage; remembers what it ordered last."""
 
-    def __init__(self, seed: int, inputs: int, hosts: int, limits: CreditLimits) -> None:
-        self.rng = random.Random(seed)
-        self.keys = [f"key-{self.rng.randrange(12)}" for _ in range(inputs)]
-        self.supervisor = Supervisor([StageSpec("one")], hosts, limits, snapshot_events=37)
-        self.limits = limits
-        self.read = 0
-        self.events: list[Sealed] = []
-        self.checkpoints: list[tuple[int, int]] = []
-        self.snapshots: list[tuple[int, dict[int, bytes]]] = []
-        self.pending: list[object] = []
-        self.commits: list[Commit] = []
-        self.in_flight = 0
-        self.finished: Finish | None = None
+    def __init__(self, pooling: Pooling, stored: bool = False, snapshot_events: int = 1000) -> None:
+        spec = StageSpec("one", stored=stored)
+        limits = CreditLimits(200, 10**6, 40)
+        self.supervisor = Supervisor([spec], pooling, limits, snapshot_events=snapshot_events)
+        self.last: list[Command] = self.supervisor.start(-1)
 
-    def run(self, drain_at: int | None = None) -> None:
-        self.carry_out(self.supervisor.start(-1))
-        steps = 0
-        while self.finished is None:
-            steps += 1
-            if steps == drain_at:
-                self.carry_out(self.supervisor.handle(DrainRequested()))
-                continue
-            assert self.pending or self.commits, "the supervisor waits for nothing"
-            if self.commits and (not self.pending or self.rng.random() < 0.3):
-                self.commit()
-            elif self.pending:
-                at = self.rng.randrange(len(self.pending))
-                message = self.pending.pop(at)
-                self.carry_out(self.supervisor.handle(message))
-                if isinstance(message, HostAnswered) and self.rng.random() < 0.2:
-                    self.carry_out(self.supervisor.handle(message))
+    def tell(self, *messages: Message) -> list[Command]:
+        self.last = [c for message in messages for c in self.supervisor.handle(message)]
+        return self.last
 
-    def commit(self) -> None:
-        count = self.rng.randint(1, len(self.commits))
-        done, self.commits = self.commits[:count], self.commits[count:]
-        for one in done:
-            self.events.extend(one.events)
-            if one.checkpoint is not None:
-                position = read_stage_cursor(one.checkpoint)[0]
-                self.checkpoints.append((position, len(self.events)))
-            if one.snapshot is not None:
-                self.snapshots.append((read_stage_cursor(one.snapshot[0])[0], one.snapshot[1]))
-        self.carry_out(self.supervisor.handle(Committed(done[-1].number, len(self.events))))
+    def ordered(self, kind: type[T]) -> list[T]:
+        return [command for command in self.last if isinstance(command, kind)]
 
-    def carry_out(self, commands: list[object]) -> None:
-        for command in commands:
-            match command:
-                case Pull():
-                    self.pull(command)
-                case Send():
-                    self.pending.append(self.answer(command))
-                case TakeSnapshot():
-                    part = {command.host: str(command.seq).encode()}
-                    self.pending.append(SnapshotTaken("one", command.seq, command.host, part))
-                case Commit():
-                    self.commits.append(command)
-                case Finish():
-                    self.finished = command
+    def staffed(self) -> Driven:
+        self.tell(*[HostReady(start.host) for start in self.ordered(StartHost)])
+        return self
 
-    def pull(self, command: Pull) -> None:
-        assert 1 <= command.limit <= self.limits.batch
-        stats = self.supervisor.stats()["one"].credit
-        assert stats.events + command.limit <= self.limits.events
-        keys = self.keys[self.read : self.read + self.rng.randint(1, command.limit)]
-        if not keys:
-            self.pending.append(FeedEnded("one"))
-            return
-        start, self.read = self.read, self.read + len(keys)
-        self.pending.append(BatchArrived("one", rows_of(keys, start), self.read, str(self.read)))
-
-    def answer(self, command: Send) -> HostAnswered:
-        by_group: dict[int, list[Sealed]] = defaultdict(list)
-        columns = (command.rows.column(n).to_pylist() for n in ("aggregate", "position"))
-        for key, position in zip(*columns, strict=True):
-            by_group[key_group(key)].append(Sealed(key, position, b"", "", b"", b""))
-        results = tuple((group, tuple(events)) for group, events in by_group.items())
-        return HostAnswered("one", command.seq, command.host, results)
+    def batch(self, keys: list[str], end: int) -> list[Send]:
+        rows = rows_of(keys, list(range(end - len(keys), end)))
+        self.tell(BatchArrived("one", rows, end, str(end)))
+        return self.ordered(Send)
 
 
-@pytest.mark.parametrize("seed", range(150))
-def test_every_cause_is_committed_once_and_in_order_whatever_comes_first(seed: int) -> None:
-    rng = random.Random(seed)
-    limits = CreditLimits(rng.choice([1, 5, 40, 500]), 10**9, rng.choice([1, 3, 20, 100]))
-    world = World(seed, rng.randrange(0, 300), rng.choice([1, 2, 3, 8]), limits)
-    world.run()
-    assert world.finished == Finish(completed=True)
-    by_key = defaultdict(list)
-    for position, key in enumerate(world.keys):
-        by_key[key].append(position)
-    committed = defaultdict(list)
-    for event in world.events:
-        committed[event.stream].append(event.revision)
-    assert committed == by_key
+def answer(send: Send) -> HostAnswered:
+    groups = sorted({key_group(key) for key in send.rows.column("aggregate").to_pylist()})
+    results = tuple((group, ()) for group in groups)
+    return HostAnswered(send.stage, send.seq, send.host, send.ticket, results)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_a_checkpoint_is_never_ahead_of_what_it_covers(seed: int) -> None:
-    world = World(seed, 200, 3, CreditLimits(50, 10**9, 10))
-    world.run()
-    for position, committed in world.checkpoints:
-        before = {event.revision for event in world.events[:committed]}
-        assert set(range(position)) <= before
-    for position, _ in world.snapshots:
-        assert any(position <= reached for reached, _ in world.checkpoints)
-    assert world.snapshots[-1][0] == 200
+def taken(command: TakeSnapshot) -> SnapshotTaken:
+    parts = dict.fromkeys(command.groups, b"state")
+    return SnapshotTaken(command.stage, command.barrier, command.host, command.ticket, parts)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_draining_finishes_what_was_taken_in_and_no_more(seed: int) -> None:
-    world = World(seed, 400, 2, CreditLimits(60, 10**9, 12))
-    world.run(drain_at=1 + seed)
-    assert world.finished == Finish(completed=False)
-    assert sorted(event.revision for event in world.events) == list(range(world.read))
-    assert world.read < 400
+def test_nothing_is_read_before_the_hosts_are_there():
+    driven = Driven(Pooling(2))
+    assert [start.host for start in driven.ordered(StartHost)] == [0, 1]
+    assert not driven.ordered(Pull)
+    driven.tell(HostReady(1))
+    assert not driven.ordered(Pull)
+    driven.tell(HostReady(0))
+    assert [restore.host for restore in driven.ordered(Restore)] == [0, 1]
+    assert driven.ordered(Pull) == [Pull("one", 40)]
 
 
-def test_credit_bounds_what_is_unfinished() -> None:
-    limits = CreditLimits(events=30, bytes=10**9, batch=7)
-    world = World(5, 500, 2, limits)
-    world.run()
-    assert world.supervisor.stats()["one"].credit.peak_events <= 30
+def test_a_host_that_does_not_come_is_left_out_until_it_does():
+    driven = Driven(Pooling(2, grace=5.0))
+    driven.tell(HostReady(0), Tick(4.0))
+    assert not driven.ordered(Pull)
+    driven.tell(Tick(5.0))
+    assert driven.ordered(Pull)
+    assert {send.host for send in driven.batch(KEYS, 40)} == {0}
+    driven.tell(HostReady(1))
+    assert driven.ordered(TakeSnapshot), "groups move behind a snapshot"
 
 
-def test_a_group_does_not_wait_for_another() -> None:
-    supervisor = Supervisor([StageSpec("one")], 2, CreditLimits())
-    supervisor.start(-1)
-    keys = [f"key-{number}" for number in range(40)]
-    commands = supervisor.handle(BatchArrived("one", rows_of(keys, 0), 40, ""))
-    sends = [command for command in commands if isinstance(command, Send)]
+def test_a_group_does_not_wait_for_another():
+    driven = Driven(Pooling(2)).staffed()
+    sends = driven.batch(KEYS, 40)
     assert len(sends) == 2
-    answer = World(0, 0, 1, CreditLimits()).answer(sends[1])
-    answered = supervisor.handle(answer)
-    assert [len(c.events) for c in answered if isinstance(c, Commit)] == [sends[1].rows.num_rows]
+    assert not driven.supervisor.stats()["one"].decisions
+    driven.tell(answer(sends[1]))
+    assert not driven.ordered(Commit), "nothing was decided, and the batch is not done"
+    driven.tell(answer(sends[0]))
+    assert [commit.checkpoint for commit in driven.ordered(Commit)] == [
+        '{"feed": "40", "position": 40}'
+    ]
 
 
-def test_a_later_stage_is_told_only_what_is_durable() -> None:
+def test_what_a_lost_host_had_is_given_to_the_one_that_replaces_it():
+    driven = Driven(Pooling(2)).staffed()
+    first = driven.batch(KEYS, 40)
+    driven.tell(*map(answer, first))
+    second = driven.batch(KEYS, 80)
+    driven.tell(HostLost(1))
+    assert driven.ordered(StopHost) == [StopHost(1, gently=False)]
+    assert [start.host for start in driven.ordered(StartHost)] == [2]
+    third = driven.batch(KEYS, 120)
+    assert {send.host for send in third} == {0}, "the other host goes on"
+    driven.tell(HostReady(2))
+    again = [send for send in driven.ordered(Send) if send.host == 2]
+    assert [(send.seq, send.mute) for send in again] == [(0, True), (1, False), (2, False)]
+    assert again[1].rows.equals(next(send for send in second if send.host == 1).rows)
+    driven.tell(answer(second[0]), *map(answer, again[1:]), *map(answer, third))
+    assert [commit.number for commit in driven.ordered(Commit)][-1] == 2
+
+
+def test_what_a_lost_host_says_after_its_death_counts_no_more():
+    driven = Driven(Pooling(1)).staffed()
+    (sent,) = driven.batch(["a"], 1)
+    driven.tell(HostLost(0))
+    assert not [c for c in driven.tell(answer(sent)) if isinstance(c, Commit)]
+
+
+def test_a_spare_takes_over_at_once():
+    driven = Driven(Pooling(1, spares=1), snapshot_events=1).staffed()
+    (sent,) = driven.batch(["a"], 1)
+    (snapshot,) = driven.ordered(TakeSnapshot)
+    driven.tell(answer(sent), taken(snapshot))
+    driven.tell(Committed(1, 0))
+    (spare,) = driven.ordered(StartHost)
+    driven.tell(HostReady(spare.host))
+    driven.tell(HostLost(0))
+    assert [(restore.host, restore.stored) for restore in driven.ordered(Restore)] == [
+        (spare.host, True)
+    ]
+    assert len(driven.ordered(StartHost)) == 1, "another spare is started"
+
+
+def test_a_host_that_hangs_is_ended_and_replaced():
+    driven = Driven(Pooling(1, deadline=10.0)).staffed()
+    driven.tell(Tick(100.0))
+    driven.batch(["a"], 1)
+    driven.tell(Tick(109.0))
+    assert not driven.ordered(StopHost)
+    driven.tell(Tick(110.0))
+    assert driven.ordered(StopHost) == [StopHost(0, gently=False)]
+    assert driven.ordered(StartHost) == [StartHost(1)]
+
+
+def test_a_host_that_is_idle_does_not_hang():
+    driven = Driven(Pooling(1, deadline=10.0)).staffed()
+    (sent,) = driven.batch(["a"], 1)
+    driven.tell(answer(sent), Tick(1000.0))
+    assert not driven.ordered(StopHost)
+
+
+def test_hosts_that_never_start_end_the_run():
+    driven = Driven(Pooling(1))
+    delays = []
+    for host in range(START_ATTEMPTS - 1):
+        driven.tell(HostLost(host))
+        delays.append(driven.ordered(StartHost)[0].after)
+    with pytest.raises(HostDied, match="hosts in a row died"):
+        driven.tell(HostLost(START_ATTEMPTS - 1))
+    assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
+
+
+def test_groups_move_behind_a_snapshot_and_nowhere_else():
+    driven = Driven(Pooling(2)).staffed()
+    sends = driven.batch(KEYS, 40)
+    driven.tell(*map(answer, sends))
+    driven.tell(ScaleTo(3))
+    assert driven.ordered(StartHost) == [StartHost(2)]
+    assert not driven.ordered(TakeSnapshot), "the flow goes on until the host is there"
+    driven.tell(HostReady(2))
+    snapshots = driven.ordered(TakeSnapshot)
+    driven.tell(*map(taken, snapshots))
+    (commit,) = driven.ordered(Commit)
+    driven.tell(Committed(commit.number, 0))
+    (restore,) = driven.ordered(Restore)
+    moved = {g for g in range(256) if assignment(range(3))[g] == 2}
+    assert (restore.host, set(restore.groups), restore.stored) == (2, moved, True)
+    assert {g for forget in driven.ordered(Forget) for g in forget.groups} == moved
+    assert not driven.ordered(Send), "the snapshot reflects all there was"
+
+
+def test_a_host_that_is_not_wanted_any_more_ends_when_it_has_answered():
+    driven = Driven(Pooling(2)).staffed()
+    sends = driven.batch(KEYS, 40)
+    driven.tell(ScaleTo(1))
+    driven.tell(*map(taken, driven.ordered(TakeSnapshot)))
+    assert not driven.ordered(StopHost)
+    driven.tell(*map(answer, sends))
+    numbers = [commit.number for commit in driven.ordered(Commit)]
+    driven.tell(Committed(numbers[-1], 0))
+    assert driven.ordered(StopHost) == [StopHost(1)]
+    assert {send.host for send in driven.batch(KEYS, 80)} == {0}
+
+
+def test_more_hosts_than_keys_are_legal():
+    driven = Driven(Pooling(50)).staffed()
+    (sent,) = driven.batch(["a", "a"], 2)
+    driven.tell(answer(sent), FeedEnded("one"))
+    (commit,) = [c for c in driven.tell(Committed(0, 0)) if isinstance(c, TakeSnapshot)]
+    assert commit.host == sent.host
+
+
+def test_a_drained_run_takes_nothing_in_until_it_is_resumed():
+    driven = Driven(Pooling(1)).staffed()
+    (sent,) = driven.batch(["a"], 1)
+    driven.tell(DrainRequested(), FeedIdle("one", -1), answer(sent), Committed(0, 0))
+    assert driven.supervisor.phase == "drained"
+    assert not driven.ordered(Pull)
+    assert not driven.ordered(Finish)
+    driven.tell(ResumeRequested())
+    assert driven.supervisor.phase == "running"
+
+
+def test_a_run_that_is_stopped_finishes_what_it_took_in():
+    driven = Driven(Pooling(1)).staffed()
+    (sent,) = driven.batch(["a"], 1)
+    driven.tell(StopRequested(), FeedIdle("one"), answer(sent))
+    driven.tell(Committed(0, 0))
+    (snapshot,) = driven.ordered(TakeSnapshot)
+    driven.tell(taken(snapshot))
+    assert driven.tell(Committed(1, 0)) == [Finish(completed=False)]
+
+
+def test_a_run_that_is_stopped_before_it_has_hosts_ends():
+    driven = Driven(Pooling(2))
+    assert driven.tell(StopRequested()) == [Finish(completed=False)]
+
+
+def test_a_later_stage_is_told_only_what_is_durable():
     stages = [StageSpec("up"), StageSpec("down", ("up",))]
-    supervisor = Supervisor(stages, 1, CreditLimits())
+    supervisor = Supervisor(stages, Pooling(1), CreditLimits())
     assert Advance("down", 0, -1, ended=False) in supervisor.start(-1)
+    supervisor.handle(HostReady(0))
     supervisor.handle(FeedIdle("down", 0))
-    sent = supervisor.handle(BatchArrived("up", rows_of(["a"], 0), 1, ""))
-    seq = next(command.seq for command in sent if isinstance(command, Send))
-    answer = HostAnswered("up", seq, 0, ((key_group("a"), ()),))
-    commands = supervisor.handle(answer)
+    sent = supervisor.handle(BatchArrived("up", rows_of(["a"], [0]), 1, ""))
+    (send,) = [command for command in sent if isinstance(command, Send)]
+    commands = supervisor.handle(answer(send))
     assert not [command for command in commands if isinstance(command, Advance)]
     commands = supervisor.handle(Committed(0, 17))
     assert Advance("down", 1, 17, ended=False) in commands
     assert Advance("down", NEVER, 17, ended=True) in supervisor.handle(FeedEnded("up"))
 
 
-def test_an_idle_feed_that_was_told_more_meanwhile_is_asked_again() -> None:
+def test_an_idle_feed_that_was_told_more_meanwhile_is_asked_again():
     stages = [StageSpec("up", position=5), StageSpec("down", ("up",))]
-    supervisor = Supervisor(stages, 1, CreditLimits())
+    supervisor = Supervisor(stages, Pooling(1), CreditLimits())
     assert Advance("down", 5, -1, ended=False) in supervisor.start(-1)
+    supervisor.handle(HostReady(0))
     assert Advance("down", NEVER, -1, ended=True) in supervisor.handle(FeedEnded("up"))
     asked = supervisor.handle(FeedIdle("down", watermark=5))
     assert [command.stage for command in asked if isinstance(command, Pull)] == ["down"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"hosts": 0}, {"spares": -1}, {"deadline": 0.0}, {"grace": -1.0}]
+)
+def test_a_pool_that_makes_no_sense_is_refused(wrong: dict[str, float]):
+    with pytest.raises(ConfigError, match=r"hosts\.\w+ must be at least"):
+        Pooling(**wrong)  # type: ignore[arg-type]

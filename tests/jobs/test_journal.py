@@ -12,12 +12,13 @@ from runtime.errors import (
     FeedChanged,
     LucentError,
     RunConflict,
-    StateInvalid,
     StoreDamaged,
     StrategyRaised,
 )
+from runtime.events import RunResumed
 from runtime.jobs.launch import run
 from runtime.jobs.verification import verify_store
+from runtime.store import SqliteStore
 from tests.support.damage import setting, stored, stream_of
 from tests.support.jobs import follower, job, rates_feed, run_in, run_until, watcher, write_rates
 from tests.support.strategies import HERE
@@ -147,8 +148,6 @@ def _edit(log: Path, position: int, **columns: object) -> None:
     ("sql", "error"),
     [
         ("UPDATE checkpoints SET cursor = 'x'", StoreDamaged),
-        ("UPDATE snapshots SET cursor = '{}'", StoreDamaged),
-        ("UPDATE snapshot_parts SET state = x'00'", StateInvalid),
     ],
 )
 def test_a_damaged_place_to_go_on_from_is_told(tmp_path: Path, sql: str, error: type[LucentError]):
@@ -157,3 +156,26 @@ def test_a_damaged_place_to_go_on_from_is_told(tmp_path: Path, sql: str, error: 
         assert connection.execute(sql).rowcount > 0
     with pytest.raises(error):
         run_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE snapshots SET cursor = '{}'",
+        "UPDATE snapshot_parts SET state = x'00'",
+        "DELETE FROM snapshot_parts WHERE key_group = (SELECT min(key_group) FROM snapshot_parts)",
+    ],
+)
+def test_a_damaged_snapshot_is_reported_and_never_used(tmp_path: Path, sql: str):
+    whole = run_in(tmp_path, store={"path": "whole.db"})
+    run_until(job(tmp_path), 3)
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
+        assert connection.execute(sql).rowcount > 0
+    assert run_in(tmp_path).root == whole.root
+    with SqliteStore.open(tmp_path / "log.db", writer=False) as store:
+        (resumed,) = (
+            event for event in store.read_stream("system-study") if event.type == "RunResumed"
+        )
+    refused = RunResumed.model_validate_json(resumed.data).refused_snapshots
+    assert refused
+    assert all("snapshot 'study/" in one for one in refused)

@@ -13,7 +13,8 @@ from runtime.deciding import Decided, Decision, Event, Strategy
 from runtime.engine.local import LocalHosts
 from runtime.errors import ConfigError, RunConflict
 from runtime.identity import SigningKey
-from runtime.jobs.execution import Job, RunControl, execute
+from runtime.jobs.control import RunControl
+from runtime.jobs.execution import Job, execute
 from runtime.jobs.launch import prepare
 from runtime.jobs.records import decisions
 from tests.support.jobs import HOUR, START, follower, job, rates_feed, run_in, watcher

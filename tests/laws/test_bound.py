@@ -17,13 +17,13 @@ from tests.laws.study import arithmetic
 def test_a_slow_log_holds_the_feed_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int
 ) -> None:
-    write = Committer._write
+    write = Committer._written
 
-    def slowly(self: Committer, commits: Any) -> None:
+    def slowly(self: Committer, commits: Any) -> Any:
         time.sleep(0.02)
-        write(self, commits)
+        return write(self, commits)
 
-    monkeypatch.setattr(Committer, "_write", slowly)
+    monkeypatch.setattr(Committer, "_written", slowly)
     outcome = run(arithmetic(tmp_path / "log.db", credit={"batch": 500, "events": events}))
     stats = outcome.stages["yield-scout"]
     assert stats.events == 41_256

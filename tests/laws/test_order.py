@@ -14,7 +14,8 @@ import pytest
 from runtime.engine.local import LocalHosts
 from runtime.engine.messages import HostAnswered
 from runtime.events import read_metadata
-from runtime.jobs.execution import RunControl, execute
+from runtime.jobs.control import RunControl
+from runtime.jobs.execution import execute
 from runtime.jobs.launch import prepare
 from runtime.store import SqliteStore
 from tests.laws.study import ROOT, arithmetic
@@ -23,13 +24,13 @@ from tests.laws.study import ROOT, arithmetic
 class ShuffledHosts(LocalHosts):
     """Hosts whose answers come late, in any order, and sometimes twice."""
 
-    def __init__(self, seed: int, plan: Any, post: Any, states: Any) -> None:
+    def __init__(self, seed: int, plan: Any, post: Any, load: Any) -> None:
         self._rng = random.Random(seed)
         self._held: list[Any] = []
         self._closed = threading.Event()
         self._deliver = post
         self._thread = threading.Thread(target=self._release)
-        super().__init__(plan, self._hold, states)
+        super().__init__(plan, self._hold, load)
         self._thread.start()
 
     def close(self) -> None:

@@ -49,6 +49,39 @@ with SqliteStore.open(sys.argv[1]) as store:
         store.append("s-1", Expected.ANY, [NewEvent(named_id(name), "T", b"", b"")])
 """
 
+MIGRATE = """
+import os, shutil, signal, sys
+from contextlib import closing
+from pathlib import Path
+from runtime.store.connection import connect
+from runtime.store.migration import migrate
+old, kept = sys.argv[1:]
+def run(path, statements):
+    left = statements
+    def count(_):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    with closing(connect(path, "rw")) as connection:
+        connection.execute("PRAGMA cache_size = 1")
+        connection.set_trace_callback(count)
+        migrate(connection)
+    os._exit(0)
+statements, status = 0, None
+while status != 0:
+    path = Path(f"{kept}-{statements:03}.db")
+    shutil.copy(old, path)
+    child = os.fork()
+    if child == 0:
+        run(path, statements)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL)
+    statements += 1
+print(statements - 1)
+"""
+"""Migrates copies of a store, each killed one statement later, until one is not killed."""
+
 TRY = f"""
 import os, sys
 from runtime.errors import StoreError

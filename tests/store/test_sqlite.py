@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -31,6 +30,7 @@ from runtime.store import (
 )
 from runtime.store.schema import APPLICATION_ID
 from tests.store import children
+from tests.store.limits import file_limit
 from tests.store.samples import event, write_some
 
 ANY = Expected.ANY
@@ -99,7 +99,7 @@ class TestRefused:
         write_some(path)
         with closing(sqlite3.connect(path)) as raw:
             raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-        told = rf"{path} was written by a newer Lucent \(schema 2, .* up to 1\): upgrade Lucent"
+        told = rf"{path} was written by a newer Lucent \(schema 3, .* up to 2\): upgrade Lucent"
         for writer in (True, False):
             with pytest.raises(StoreTooNew, match=told):
                 SqliteStore.open(path, writer=writer)
@@ -163,6 +163,8 @@ class TestRefused:
         with SqliteStore.open(path, writer=False) as store:
             with pytest.raises(StoreForbidden, match="open it as a writer"):
                 store.append("s-1", ANY, [event("new")])
+            with pytest.raises(StoreForbidden, match="open it as a writer"):
+                store.claim("run")
             assert store.revision("s-1") == 299
 
     def test_a_file_without_permission(self, public: Path) -> None:
@@ -245,17 +247,6 @@ class TestLock:
             with pytest.raises(StoreDamaged, match="changed by another program"):
                 store.append("s-1", 0, [event("b")])
             assert store.append("s-1", 1, [event("b")]).revision == 2
-
-
-@contextmanager
-def file_limit(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond `size` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class TestFull:

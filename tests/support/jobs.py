@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runtime.engine.local import LocalHosts
-from runtime.engine.messages import Send, TakeSnapshot
+from runtime.engine.messages import HostCommand, Send
 from runtime.jobs.config import RunConfig, parse_config
-from runtime.jobs.execution import Outcome, RunControl, execute
+from runtime.jobs.control import RunControl
+from runtime.jobs.execution import Outcome, execute
 from runtime.jobs.launch import prepare, run
 from tests.support.strategies import HERE
 
@@ -94,28 +95,25 @@ def run_in(folder: Path, **changes: Any) -> Outcome:
     return run(job(folder, **changes))
 
 
-class DrainingHosts(LocalHosts):
-    """Drains the run when so many parts were sent."""
+class StoppingHosts(LocalHosts):
+    """Stops the run when so many parts were sent."""
 
     control: RunControl
     parts: int
 
-    def send(self, command: Send) -> None:
-        super().send(command)
-        self.parts -= 1
-        if not self.parts:
-            self.control.drain()
-
-    def snapshot(self, command: TakeSnapshot) -> None:
-        super().snapshot(command)
+    def carry_out(self, command: HostCommand) -> None:
+        super().carry_out(command)
+        self.parts -= isinstance(command, Send)
+        if not self.parts and isinstance(command, Send):
+            self.control.stop()
 
 
 def run_until(config: RunConfig, parts: int) -> Outcome:
-    """Carry a config out until hosts were sent `parts` parts; then drain it."""
+    """Carry a config out until hosts were sent `parts` parts; then stop it."""
     control = RunControl()
 
-    def start(plan: Any, post: Any, states: Any) -> DrainingHosts:
-        hosts = DrainingHosts(plan, post, states)
+    def start(plan: Any, post: Any, load: Any) -> StoppingHosts:
+        hosts = StoppingHosts(plan, post, load)
         hosts.control, hosts.parts = control, parts
         return hosts
 

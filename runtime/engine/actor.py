@@ -1,0 +1,78 @@
+"""A host in a process of its own, as a Ray actor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import ray
+
+from runtime.engine.host import Host
+from runtime.engine.messages import Results
+from runtime.engine.plan import RunPlan, build_host, signers
+from runtime.engine.signing import sign
+from runtime.engine.threads import single_threaded
+from runtime.errors import LucentError
+
+Groups = tuple[int, ...]
+
+
+class HostActor:
+    """Holds a `Host`; errors of strategies are returned, not raised.
+
+    Synchronous and single-threaded: calls are carried out one by one, in their order.
+    """
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
+        self._keys = signers(plan)
+        self._host = Host({})
+
+    def begin(self) -> str | LucentError:
+        """Load the strategies; answers where the host is: `node-address:process`."""
+        try:
+            self._host = build_host(self._plan)
+            single_threaded()
+        except LucentError as error:
+            return error
+        util: Any = ray.util
+        return f"{util.get_node_ip_address()}:{os.getpid()}"
+
+    def restore(self, stage: str, groups: Groups, parts: Mapping[int, bytes]) -> LucentError | None:
+        """Hold key groups as a snapshot has them."""
+        try:
+            self._host.restore(stage, groups, parts)
+        except LucentError as error:
+            return error
+        return None
+
+    def forget(self, stage: str, groups: Groups) -> None:
+        """Drop the state of key groups."""
+        self._host.forget(stage, groups)
+
+    def decide(self, stage: str, rows: pa.Buffer, mute: bool) -> Results | LucentError:  # noqa: FBT001 (Ray passes arguments by place)
+        """Decide on rows sent as an Arrow IPC stream, and sign unless the results are known."""
+        try:
+            with pa.ipc.open_stream(rows) as reader:
+                batch = reader.read_next_batch()
+            drafts = self._host.decide(stage, batch)
+            return () if mute else sign(drafts, self._keys)
+        except LucentError as error:
+            return error
+
+    def snapshot(self, stage: str, groups: Groups) -> dict[int, bytes] | LucentError:
+        """The state of key groups."""
+        try:
+            return self._host.snapshot(stage, groups)
+        except LucentError as error:
+            return error
+
+
+def ipc(rows: pa.RecordBatch) -> pa.Buffer:
+    """Rows as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue()

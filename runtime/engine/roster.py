@@ -1,0 +1,213 @@
+"""The hosts of a run: which slot each fills, what it works on, when it is replaced. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runtime.engine.messages import Command, StartHost, StopHost
+from runtime.errors import ConfigError, HostDied
+
+START_ATTEMPTS = 8
+"""So many hosts in a row may be lost before they were ready; then the run ends."""
+
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
+"""Seconds before a host is started again after one that never got ready; doubles each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """How many hosts there are to be, and how patient one is with them.
+
+    `spares` more wait, started, to take over from one that is lost. A host that works on
+    one part for longer than `deadline` seconds is ended; one that is not there after `grace`
+    seconds is left out until it comes. Raises `ConfigError` for what makes no sense.
+    """
+
+    hosts: int = 1
+    spares: int = 0
+    deadline: float = 120.0
+    grace: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("count", self.hosts, 1),
+            ("spares", self.spares, 0),
+            ("deadline", self.deadline, 0.001),
+            ("grace", self.grace, 0.0),
+        ):
+            if value < least:
+                raise ConfigError(f"hosts.{name} must be at least {least}, was {value}")
+
+
+@dataclass(slots=True)
+class HostRecord:
+    """A host: its slot (-1 for a spare), whether it is ready, where it is, its work by
+    ticket.
+
+    `since` is when the first part of its work became the first.
+    """
+
+    host: int
+    slot: int
+    ready: bool = False
+    place: str = ""
+    work: dict[int, str] = field(default_factory=dict)
+    since: float = 0.0
+    answered: int = 0
+
+
+class Roster:
+    """Keeps `pooling.hosts` slots filled.
+
+    `slots` are those in service: all that were asked for once they are there, and without
+    one that has been missing for too long. Methods return the commands that follow.
+    """
+
+    def __init__(self, pooling: Pooling) -> None:
+        self.pooling = pooling
+        self.wanted = pooling.hosts
+        self.slots: tuple[int, ...] = ()
+        self.now = 0.0
+        self.spares_wanted = 0
+        self.lost = 0
+        self.records: dict[int, HostRecord] = {}
+        self._missing: dict[int, float] = {}
+        self._next = 0
+        self._failures = 0
+
+    @property
+    def serving(self) -> Mapping[int, int]:
+        """The host of each slot that has one that is ready."""
+        return {r.slot: r.host for r in self.records.values() if r.ready and r.slot >= 0}
+
+    def fill(self) -> list[Command]:
+        """Start the hosts that are wanted and not there."""
+        filled = {record.slot for record in self.records.values()}
+        commands = [self._start(s) for s in range(self.wanted) if s not in filled]
+        spares = sum(record.slot < 0 for record in self.records.values())
+        return commands + [self._start(-1) for _ in range(self.spares_wanted - spares)]
+
+    def keep_spares(self) -> list[Command]:
+        """From now on keep spares too."""
+        if self.spares_wanted == self.pooling.spares:
+            return []
+        self.spares_wanted = self.pooling.spares
+        return self.fill()
+
+    def scale(self, hosts: int) -> list[Command]:
+        """From now on there are to be `hosts` hosts."""
+        self.wanted = hosts
+        self._missing = {slot: at for slot, at in self._missing.items() if slot < hosts}
+        commands: list[Command] = []
+        for record in list(self.records.values()):
+            if record.slot >= hosts and not record.ready:
+                del self.records[record.host]
+                commands.append(StopHost(record.host, gently=False))
+        self._review()
+        return commands + self.fill()
+
+    def ready(self, host: int, place: str) -> None:
+        """A host has been started, at `place`."""
+        record = self.records.get(host)
+        if record is not None:
+            record.ready, record.place = True, place
+            self._failures = 0
+            self._missing.pop(record.slot, None)
+        self._review()
+
+    def drop(self, host: int) -> list[Command]:
+        """A host is lost: a spare takes its slot, or another is started."""
+        record = self.records.pop(host, None)
+        if record is None:
+            return []
+        self.lost += 1
+        if not record.ready:
+            self._count_failure()
+        if 0 <= record.slot < self.wanted:
+            self._missing.setdefault(record.slot, self.now)
+            spare = next((r for r in self.records.values() if r.slot < 0 and r.ready), None)
+            if spare is not None:
+                spare.slot = record.slot
+                self._missing.pop(record.slot, None)
+        self._review()
+        return self.fill()
+
+    def tick(self, now: float) -> list[int]:
+        """Time has passed; returns the hosts that have worked on one part for too long."""
+        self.now = max(self.now, now)
+        self._review()
+        limit = self.now - self.pooling.deadline
+        return [r.host for r in self.records.values() if r.work and r.since <= limit]
+
+    def gave(self, host: int, ticket: int, what: str) -> None:
+        """A host was given work that it will answer."""
+        record = self.records[host]
+        if not record.work:
+            record.since = self.now
+        record.work[ticket] = what
+
+    def answered(self, host: int, ticket: int) -> bool:
+        """A host has answered; False if it is none of this run's."""
+        record = self.records.get(host)
+        if record is None:
+            return False
+        if record.work.pop(ticket, None) is not None:
+            record.since = self.now
+            record.answered += 1
+        return True
+
+    def leaving(self) -> list[int]:
+        """Hosts whose slot is no longer wanted and that have answered all they were given."""
+        return [
+            r.host
+            for r in self.records.values()
+            if r.slot >= self.wanted and r.slot not in self.slots and not r.work
+        ]
+
+    def retire(self, host: int) -> Command:
+        """End a host that is no longer needed."""
+        del self.records[host]
+        return StopHost(host)
+
+    def state(self, record: HostRecord) -> str:
+        """`starting`, `ready`, `spare` or `leaving`."""
+        if not record.ready:
+            return "starting"
+        if record.slot < 0:
+            return "spare"
+        return "ready" if record.slot < self.wanted else "leaving"
+
+    def _start(self, slot: int) -> Command:
+        host, self._next = self._next, self._next + 1
+        self.records[host] = HostRecord(host, slot)
+        if slot >= 0:
+            self._missing.setdefault(slot, self.now)
+        delay = FIRST_DELAY * 2 ** (self._failures - 1) if self._failures else 0.0
+        return StartHost(host, min(delay, LONGEST_DELAY))
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if self._failures >= START_ATTEMPTS:
+            raise HostDied(
+                f"{self._failures} hosts in a row died while they were started: see their"
+                " output in Ray's logs; run the same command to resume"
+            )
+
+    def _review(self) -> None:
+        """Say anew which slots are in service."""
+        serving = self.serving
+        there = [slot for slot in range(self.wanted) if slot in serving]
+        if not self.slots:
+            since = min(self._missing.values(), default=self.now)
+            if there and (len(there) == self.wanted or self._is_late(since)):
+                self.slots = tuple(there)
+            return
+        late = {slot for slot, since in self._missing.items() if self._is_late(since)}
+        kept = [s for s in self.slots if s < self.wanted and (s in serving or s not in late)]
+        slots = tuple(sorted({*kept, *there}))
+        if any(slot in serving for slot in slots):
+            self.slots = slots
+
+    def _is_late(self, since: float) -> bool:
+        return self.now - since >= self.pooling.grace

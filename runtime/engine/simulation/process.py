@@ -1,0 +1,214 @@
+"""A simulated process: a supervisor, its hosts, its feeds, its committer."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import pyarrow as pa
+
+from runtime.engine.cursor import read_stage_cursor
+from runtime.engine.ledger import Ledger
+from runtime.engine.messages import (
+    Advance,
+    BatchArrived,
+    Command,
+    Commit,
+    Committed,
+    Finish,
+    HostAnswered,
+    HostLost,
+    Message,
+    Pull,
+    SnapshotTaken,
+    StartHost,
+    StopHost,
+    Tick,
+)
+from runtime.engine.simulation.feed import SimulatedDecisions, SimulatedTape
+from runtime.engine.simulation.host import SimulatedHost
+from runtime.engine.simulation.laws import RUN
+from runtime.engine.simulation.scenario import Scenario
+from runtime.engine.simulation.store import SimulatedStore
+from runtime.engine.stage import StageSpec
+from runtime.engine.supervisor import Supervisor
+from runtime.errors import StoreFull
+from runtime.store import Write
+
+RETRIES = 6
+"""So often a failed write is tried again before the process gives up."""
+
+
+class Watch(Protocol):
+    """Looks on: at each write that was stored, and at each batch that was read."""
+
+    def wrote(self, write: Write) -> None:
+        """`write` is durable."""
+
+    def read(self, batch: BatchArrived) -> None:
+        """`batch` was asked for and read."""
+
+
+class Process:
+    """One life of a run: begins where the store says, ends with `finished` or an error.
+
+    Each call of `step` does one thing that is due, chosen by `rng`.
+    """
+
+    def __init__(
+        self,
+        plan: Scenario,
+        rows: pa.RecordBatch,
+        store: SimulatedStore,
+        rng: random.Random,
+        watch: Watch,
+    ) -> None:
+        self._store, self._rng, self._watch = store, rng, watch
+        self.fence = store.claim(RUN)
+        self._ledger = Ledger(RUN, store, self.fence)
+        names = [f"s{number}" for number in range(plan.stages)]
+        self.supervisor = Supervisor(
+            [self._spec(name, tuple(names[:n][-1:])) for n, name in enumerate(names)],
+            plan.pooling,
+            plan.limits,
+            snapshot_events=plan.snapshot_events,
+        )
+        cursors = {name: self._feed_cursor(name) for name in names}
+        self._feeds: dict[str, SimulatedTape | SimulatedDecisions] = {
+            "s0": SimulatedTape("s0", rows, cursors["s0"])
+        }
+        if plan.stages > 1:
+            self._feeds["s1"] = SimulatedDecisions("s1", "s0", store, cursors["s1"])
+        self.hosts: dict[int, SimulatedHost] = {}
+        self.mailbox: list[Message] = []
+        self._pulls: list[Pull] = []
+        self._commits: deque[Commit] = deque()
+        self._writing: tuple[int, Write] | None = None
+        self._tries = 0
+        self._now = 0.0
+        self.stalled = self.slow = 0
+        self.doomed: type[Command] | None = None
+        self.finished: Finish | None = None
+        self._carry_out(self.supervisor.start(-1))
+
+    def _spec(self, name: str, upstream: tuple[str, ...]) -> StageSpec:
+        cursor = self._store.checkpoints.get(f"{RUN}/{name}")
+        position = 0 if cursor is None else read_stage_cursor(cursor)[0]
+        return StageSpec(name, upstream, position, f"{RUN}/{name}" in self._store.snapshots)
+
+    def _feed_cursor(self, name: str) -> str | None:
+        snapshot = self._store.snapshots.get(f"{RUN}/{name}")
+        return None if snapshot is None else read_stage_cursor(snapshot.cursor)[1]
+
+    def step(self) -> None:
+        """Do one thing that is due; time passes when nothing is, and now and then."""
+        due: list[Callable[[], None]] = []
+        busy = [host for host in self.hosts.values() if host.inbox]
+        if busy:
+            due.append(lambda: self._host_step(self._rng.choice(busy)))
+        if self.mailbox:
+            due.append(self._deliver)
+        if self._pulls and not self.stalled:
+            due.append(self._pull)
+        if (self._commits or self._writing) and not self.slow:
+            due.append(self._commit)
+        self.stalled, self.slow = max(0, self.stalled - 1), max(0, self.slow - 1)
+        if not due or self._rng.random() < 0.02:
+            self.tick(self._rng.choice((0.1, 1.0, 5.0)))
+        else:
+            self._rng.choice(due)()
+
+    def tell(self, message: Message) -> None:
+        """Tell the supervisor something and carry out what it orders."""
+        self._carry_out(self.supervisor.handle(message))
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass."""
+        self._now += seconds
+        self.tell(Tick(self._now))
+
+    def kill(self, number: int) -> None:
+        """SIGKILL a host: what it had not answered is gone, what it had may be."""
+        del self.hosts[number]
+        self.mailbox = [
+            message
+            for message in self.mailbox
+            if getattr(message, "host", None) != number or self._rng.random() < 0.5
+        ]
+        self.mailbox.append(HostLost(number))
+
+    def lose_answer(self) -> None:
+        """An answer of a host gets lost, though the host lives."""
+        answers = [m for m in self.mailbox if isinstance(m, HostAnswered | SnapshotTaken)]
+        if answers:
+            self.mailbox.remove(self._rng.choice(answers))
+
+    def repeat_answer(self) -> None:
+        """An answer of a host comes twice."""
+        answers = [m for m in self.mailbox if isinstance(m, HostAnswered | SnapshotTaken)]
+        if answers:
+            self.mailbox.append(self._rng.choice(answers))
+
+    def _host_step(self, host: SimulatedHost) -> None:
+        if self.doomed is not None and isinstance(host.inbox[0], self.doomed):
+            self.doomed = None
+            self.kill(host.number)
+            return
+        if isinstance(host.inbox[0], StopHost):
+            del self.hosts[host.number]
+            return
+        message = host.step()
+        if message is not None:
+            self.mailbox.append(message)
+
+    def _deliver(self) -> None:
+        self.tell(self.mailbox.pop(self._rng.randrange(len(self.mailbox))))
+
+    def _pull(self) -> None:
+        pull = self._pulls.pop(self._rng.randrange(len(self._pulls)))
+        assert pull.limit >= 1
+        limit = self._rng.randint(1, pull.limit)
+        read = self._feeds[pull.stage].read(limit)
+        if isinstance(read, BatchArrived):
+            self._watch.read(read)
+        self.mailbox.append(read)
+
+    def _commit(self) -> None:
+        if self._writing is None:
+            count = self._rng.randint(1, len(self._commits))
+            taken = [self._commits.popleft() for _ in range(count)]
+            self._writing = taken[-1].number, self._ledger.write(taken)
+        number, write = self._writing
+        try:
+            self._store.write(write)
+        except StoreFull:
+            self._tries += 1
+            if self._tries > RETRIES:
+                raise
+            return
+        self._watch.wrote(write)
+        self._writing, self._tries = None, 0
+        self.mailbox.append(Committed(number, self._store.size))
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Pull():
+                    self._pulls.append(command)
+                case Advance():
+                    self._feeds[command.stage].advance(command)
+                case Commit():
+                    self._commits.append(command)
+                case Finish():
+                    self.finished = command
+                case StartHost():
+                    host = SimulatedHost(command.host, RUN, self._store)
+                    host.inbox.append(command)
+                    self.hosts[command.host] = host
+                case StopHost(gently=False):
+                    self.hosts.pop(command.host, None)
+                case _:
+                    if command.host in self.hosts:
+                        self.hosts[command.host].inbox.append(command)

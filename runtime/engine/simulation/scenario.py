@@ -1,0 +1,109 @@
+"""What a simulated run is like, and what befalls it: all of it from one integer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from runtime.engine.credit import CreditLimits
+from runtime.engine.roster import Pooling
+
+FAULTS = (
+    "kill",
+    "kill-in-snapshot",
+    "kill-in-restore",
+    "crash",
+    "zombie",
+    "stop",
+    "scale",
+    "store-fails",
+    "store-ambiguous",
+    "store-slow",
+    "disk-full",
+    "feed-stalls",
+    "time-leaps",
+    "answer-lost",
+    "answer-twice",
+)
+"""What can befall a run.
+
+`kill` a host (also while it takes a snapshot or restores state); `crash` the whole process;
+`zombie`: another process takes the run over while the first goes on; `stop` it in an orderly
+way and start it again; `scale` it; the store fails, or does what it is told and fails to
+say so, or is slow, or its disk is full for long; a feed gives nothing for a while; the
+clock leaps; a host's answer is lost, or comes twice.
+"""
+
+ENDS = frozenset({"crash", "zombie", "stop", "disk-full"})
+"""Faults after which another process goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """At step `step`, `kind` befalls the run; `size` says how much or to whom."""
+
+    step: int
+    kind: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A run to simulate: its input, its limits, and its faults in order of their steps.
+
+    `keys` is the aggregate of each observation, -1 for one that no agent listens to.
+    """
+
+    seed: int
+    keys: tuple[int, ...]
+    stages: int
+    pooling: Pooling
+    limits: CreditLimits
+    snapshot_events: int
+    faults: tuple[Fault, ...]
+
+    def without(self, index: int) -> Scenario:
+        """This scenario without one of its faults."""
+        return replace(self, faults=self.faults[:index] + self.faults[index + 1 :])
+
+    def cut(self, inputs: int) -> Scenario:
+        """This scenario with only the first `inputs` observations."""
+        return replace(self, keys=self.keys[:inputs])
+
+    def describe(self) -> str:
+        """One line a human can read."""
+        befallen = ", ".join(f"{f.kind}({f.size})@{f.step}" for f in self.faults) or "nothing"
+        pool, limits = self.pooling, self.limits
+        return (
+            f"seed {self.seed}: {len(self.keys)} observations of {len(set(self.keys))} aggregates,"
+            f" {self.stages} stages, {pool.hosts} hosts and {pool.spares} spares,"
+            f" credit {limits.events}, batch {limits.batch}, snapshot every"
+            f" {self.snapshot_events}; befallen by {befallen}"
+        )
+
+
+def scenario(seed: int) -> Scenario:
+    """The scenario of a seed."""
+    rng = random.Random(seed)  # noqa: S311 (a schedule, not a secret)
+    inputs = rng.choice((0, 1, 20, 60, 60, 120))
+    kinds = rng.choice((1, 3, 8, 30))
+    others = rng.choice((0, 0, kinds))
+    steps = 40 + 4 * inputs
+    count = rng.choice((0, 1, 2, 4, 8))
+    faults = [
+        Fault(rng.randrange(steps), rng.choice(FAULTS), rng.randrange(1, 9)) for _ in range(count)
+    ]
+    return Scenario(
+        seed=seed,
+        keys=tuple(max(-1, rng.randrange(-others, kinds)) for _ in range(inputs)),
+        stages=rng.choice((1, 1, 2)),
+        pooling=Pooling(
+            rng.choice((1, 1, 2, 3, 5)),
+            rng.choice((0, 0, 1)),
+            deadline=20.0,
+            grace=rng.choice((3.0, 1000.0)),
+        ),
+        limits=CreditLimits(rng.choice((1, 6, 40, 400)), 10**6, rng.choice((1, 5, 30))),
+        snapshot_events=rng.choice((1, 7, 25, 1000)),
+        faults=tuple(sorted(faults, key=lambda fault: fault.step)),
+    )

@@ -1,0 +1,50 @@
+"""The strategy of simulated runs: every decision tells all that was decided on before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from runtime.engine.messages import Sealed
+
+
+@dataclass(slots=True)
+class Cell:
+    """State of an aggregate: its next revision, and a digest of all it has seen."""
+
+    revision: int = 0
+    digest: bytes = b""
+
+    def decide(self, stage: str, aggregate: str, position: int) -> Sealed | None:
+        """Take in an observation; decides on about every second one."""
+        seen = blake2b(b"%b %d" % (self.digest, position), digest_size=8).digest()
+        self.digest = seen
+        if seen[0] & 1:
+            return None
+        stream = f"agent-{stage}/{aggregate}"
+        name = blake2b(f"{stream} {position}".encode(), digest_size=16).digest()
+        decided = Sealed(stream, self.revision, name, "Decided", seen, b"%d" % position)
+        self.revision += 1
+        return decided
+
+
+def later_key(aggregate: str) -> str:
+    """The aggregate of a second stage that a decision on `aggregate` belongs to."""
+    return f"group-{int(aggregate.partition('-')[2]) % 3}"
+
+
+def expected(keys: tuple[int, ...], stages: int) -> list[Sealed]:
+    """What a run must decide, in the order of positions: a plain loop over its input."""
+    inputs = [(f"key-{key}", position) for position, key in enumerate(keys) if key >= 0]
+    decided: list[Sealed] = []
+    for stage in range(stages):
+        cells: dict[str, Cell] = {}
+        made = []
+        for aggregate, position in inputs:
+            cell = cells.setdefault(aggregate, Cell())
+            one = cell.decide(f"s{stage}", aggregate, position)
+            if one is not None:
+                made.append((aggregate, position, one))
+        decided += [one for _, _, one in made]
+        inputs = [(later_key(aggregate), position) for aggregate, position, _ in made]
+    return decided

@@ -1,0 +1,81 @@
+"""How a run is watched and steered while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runtime.engine.messages import (
+    DrainRequested,
+    Message,
+    ResumeRequested,
+    ScaleTo,
+    StopRequested,
+)
+from runtime.engine.runner import Runner
+from runtime.engine.statistics import HostStats, StageStats
+from runtime.engine.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a run stands: the phase it is in, each stage by name, its hosts."""
+
+    phase: str = "starting"
+    stages: Mapping[str, StageStats] = field(default_factory=dict)
+    hosts: Sequence[HostStats] = ()
+
+
+class RunControl:
+    """Tells how a run stands, and steers it; from any thread, before and while it goes on."""
+
+    def __init__(self) -> None:
+        self._runner: Runner | None = None
+        self._supervisor: Supervisor | None = None
+        self._asked: list[Message] = []
+        self._stopped = False
+        self._phase = Status().phase
+
+    @property
+    def stopped(self) -> bool:
+        """Whether an orderly stop was asked for."""
+        return self._stopped
+
+    def enter(self, phase: str) -> None:
+        """Tell what is under way before the run has begun."""
+        self._phase = phase
+
+    def attach(self, runner: Runner, supervisor: Supervisor) -> None:
+        """The run has begun."""
+        self._runner, self._supervisor = runner, supervisor
+        for message in self._asked:
+            runner.post(message)
+
+    def drain(self) -> None:
+        """Take nothing more in until `resume`; what is under way is finished."""
+        self._ask(DrainRequested())
+
+    def resume(self) -> None:
+        """Take in again."""
+        self._ask(ResumeRequested())
+
+    def stop(self) -> None:
+        """Take nothing more in, finish what is under way, and end."""
+        self._stopped = True
+        self._ask(StopRequested())
+
+    def scale(self, hosts: int) -> None:
+        """Ask for another number of hosts."""
+        self._ask(ScaleTo(hosts))
+
+    def status(self) -> Status:
+        """How the run stands."""
+        if self._supervisor is None:
+            return Status(self._phase)
+        supervisor = self._supervisor
+        return Status(supervisor.phase, supervisor.stats(), supervisor.hosts())
+
+    def _ask(self, message: Message) -> None:
+        self._asked.append(message)
+        if self._runner is not None:
+            self._runner.post(message)

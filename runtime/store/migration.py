@@ -1,0 +1,43 @@
+"""How a store of an older schema becomes one of the present schema."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from runtime.store.schema import SCHEMA_VERSION, VERSION_2, schema_version
+from runtime.store.snapshot import read_version_1, store_snapshot
+
+_OLD_TABLES = ("snapshots", "snapshot_parts")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to `SCHEMA_VERSION` in one transaction; does nothing if they have it.
+
+    Whatever ends it before leaves the store as it was. To be called by the holder of the
+    writer's lock, for a store that `check_tables` has let pass. Raises `sqlite3.Error`.
+    """
+    if schema_version(connection) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _to_version_2(connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _to_version_2(connection: sqlite3.Connection) -> None:
+    """Give every snapshot its digests, each part at the cursor of its snapshot."""
+    for table in _OLD_TABLES:
+        connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    for statement in VERSION_2:
+        connection.execute(statement)
+    for (name,) in connection.execute("SELECT name FROM old_snapshots").fetchall():
+        stored = read_version_1(connection, name, None, "old_")
+        assert stored is not None
+        store_snapshot(connection, stored.checked())
+    for table in reversed(_OLD_TABLES):
+        connection.execute(f"DROP TABLE old_{table}")

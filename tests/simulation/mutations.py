@@ -1,0 +1,237 @@
+"""Bugs planted on purpose: each breaks one rule of the engine, and the simulation must find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from runtime.engine.batch import Batch, Batches
+from runtime.engine.ledger import Ledger
+from runtime.engine.messages import (
+    Command,
+    Commit,
+    Restore,
+    Sealed,
+    Send,
+    StageSnapshot,
+    TakeSnapshot,
+)
+from runtime.engine.roster import Roster
+from runtime.engine.routing import Groups, Routing
+from runtime.engine.sequencer import Sequencer
+from runtime.engine.simulation.process import Process
+from runtime.engine.stage import Stage
+from runtime.engine.supervisor import Supervisor
+from runtime.store import Write
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def credit_returned_too_early(patch: pytest.MonkeyPatch) -> None:
+    """Credit goes back when a batch is decided, not when it is durable."""
+    commit = Supervisor._commit
+
+    def hasty(self: Supervisor, stage: Stage, events: tuple[Sealed, ...]) -> list[Command]:
+        commands = commit(self, stage, events)
+        for command in commands:
+            if isinstance(command, Commit):
+                stage.committed(command.number, 0.0)
+        return commands
+
+    patch.setattr(Supervisor, "_commit", hasty)
+
+
+def checkpoint_before_append(patch: pytest.MonkeyPatch) -> None:
+    """A checkpoint covers batches whose results have not all come."""
+    land = Batches.land
+
+    def hasty(self: Batches, commit: int) -> Batch | None:
+        for batch in self:
+            if len(batch.missing) == 1:
+                batch.missing.clear()
+        return land(self, commit)
+
+    patch.setattr(Batches, "land", hasty)
+
+
+def missing_fence(patch: pytest.MonkeyPatch) -> None:
+    """Writes bear no epoch."""
+    write = Ledger.write
+
+    def unfenced(self: Ledger, commits: Iterable[Commit]) -> Write:
+        self.fence = None
+        return write(self, commits)
+
+    patch.setattr(Ledger, "write", unfenced)
+
+
+def snapshot_without_its_position(patch: pytest.MonkeyPatch) -> None:
+    """A snapshot is stored with the cursor of the last batch, not of the one it reflects."""
+    take = Stage.take_snapshot
+
+    def later(self: Stage, commit: int) -> StageSnapshot | None:
+        taken = take(self, commit)
+        last = self._batches.last
+        if taken is None or last is None:
+            return taken
+        return taken._replace(cursor=last.cursor)
+
+    patch.setattr(Stage, "take_snapshot", later)
+
+
+def lost_duplicate_check(patch: pytest.MonkeyPatch) -> None:
+    """What the log holds already is appended again."""
+    patch.setattr(Ledger, "_is_new", lambda self, event: True)
+
+
+def batches_not_given_again(patch: pytest.MonkeyPatch) -> None:
+    """A host that takes groups over restores them, and gets no batch since the snapshot."""
+    rebuild = Stage._rebuild
+
+    def forgetful(self: Stage, host: int, groups: Groups) -> list[Command]:
+        return rebuild(self, host, groups)[:1]
+
+    patch.setattr(Stage, "_rebuild", forgetful)
+
+
+def state_not_restored(patch: pytest.MonkeyPatch) -> None:
+    """A host that takes groups over gets the batches, and no snapshot."""
+    rebuild = Stage._rebuild
+
+    def forgetful(self: Stage, host: int, groups: Groups) -> list[Command]:
+        first, *rest = rebuild(self, host, groups)
+        assert isinstance(first, Restore)
+        return [Restore(first.host, first.stage, first.groups, stored=False), *rest]
+
+    patch.setattr(Stage, "_rebuild", forgetful)
+
+
+def dead_host_keeps_its_groups(patch: pytest.MonkeyPatch) -> None:
+    """The death of a host is not noticed by the routing."""
+    patch.setattr(Routing, "lose", lambda self, host: None)
+
+
+def increment_of_the_last_batch_only(patch: pytest.MonkeyPatch) -> None:
+    """A snapshot leaves out groups that the last batch did not touch."""
+    barrier = Stage.barrier
+
+    def narrow(self: Stage, slots: tuple[int, ...], *, final: bool = False) -> list[Command]:
+        commands = barrier(self, slots, final=final)
+        last = self._batches.last
+        assert last is not None or not commands
+        narrowed: list[Command] = []
+        for command in commands:
+            assert isinstance(command, TakeSnapshot)
+            assert last is not None
+            groups = tuple(group for group in command.groups if group in last.groups)
+            at = (command.host, command.stage, command.ticket, command.barrier)
+            narrowed.append(TakeSnapshot(*at, groups))
+        return narrowed
+
+    patch.setattr(Stage, "barrier", narrow)
+
+
+def barrier_outlives_a_host(patch: pytest.MonkeyPatch) -> None:
+    """A snapshot goes on waiting for a host that died."""
+    patch.setattr(Stage, "_give_up_barrier", lambda self: None)
+
+
+def takeover_while_a_snapshot_is_written(patch: pytest.MonkeyPatch) -> None:
+    """Groups are restored while it is open which snapshot the store has."""
+    reroute = Stage.reroute
+
+    def hasty(self: Stage, slots: tuple[int, ...], serving: Mapping[int, int]) -> list[Command]:
+        sealing, self._sealing = self._sealing, None
+        commands = reroute(self, slots, serving)
+        self._sealing = sealing
+        return commands
+
+    patch.setattr(Stage, "reroute", hasty)
+
+
+def results_out_of_order(patch: pytest.MonkeyPatch) -> None:
+    """Results of a group are released as they come."""
+
+    def eager(self: Sequencer[Any], seq: int, group: int, result: Any) -> list[tuple[int, Any]]:
+        return [(seq, result)]
+
+    patch.setattr(Sequencer, "arrive", eager)
+
+
+def undecided_parts_muted(patch: pytest.MonkeyPatch) -> None:
+    """What a dead host had not answered is not asked for again."""
+    send = Stage._send
+
+    def muted(self: Stage, part: Any, seq: int, *, mute: bool | None = None) -> Send:
+        return send(self, part, seq, mute=mute is not None)
+
+    patch.setattr(Stage, "_send", muted)
+
+
+def resumed_from_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    """A process goes on reading at the checkpoint, with the state of an older snapshot."""
+
+    def cursor(self: Process, name: str) -> str | None:
+        from runtime.engine.cursor import read_stage_cursor  # noqa: PLC0415
+
+        checkpoint = self._store.checkpoints.get(f"simulated/{name}")
+        return None if checkpoint is None else read_stage_cursor(checkpoint)[1]
+
+    patch.setattr(Process, "_feed_cursor", cursor)
+
+
+def no_deadline(patch: pytest.MonkeyPatch) -> None:
+    """A host that never answers is waited for."""
+    patch.setattr(Roster, "tick", lambda self, now: [])
+
+
+def unbounded_retention(patch: pytest.MonkeyPatch) -> None:
+    """Batches are held for recovery without a limit."""
+    patch.setattr(
+        Stage,
+        "room",
+        lambda self: (
+            0
+            if self.pulled or self.idle or self.ended or not self.routing.slots
+            else self._credit.room()
+        ),
+    )
+
+
+def later_stage_told_too_early(patch: pytest.MonkeyPatch) -> None:
+    """A later stage is told of decisions that are not durable yet."""
+    answered = Supervisor._host_answered
+
+    def hasty(self: Supervisor, message: Any) -> list[Command]:
+        commands = answered(self, message)
+        stage = self._stages[message.stage]
+        for batch in stage._batches:
+            if batch.missing:
+                break
+            stage.position = max(stage.position, batch.position)
+        return commands + self._advance()
+
+    patch.setattr(Supervisor, "_host_answered", hasty)
+
+
+MUTATIONS: tuple[Plant, ...] = (
+    barrier_outlives_a_host,
+    batches_not_given_again,
+    checkpoint_before_append,
+    credit_returned_too_early,
+    dead_host_keeps_its_groups,
+    increment_of_the_last_batch_only,
+    later_stage_told_too_early,
+    lost_duplicate_check,
+    missing_fence,
+    no_deadline,
+    results_out_of_order,
+    resumed_from_the_checkpoint,
+    snapshot_without_its_position,
+    state_not_restored,
+    takeover_while_a_snapshot_is_written,
+    unbounded_retention,
+    undecided_parts_muted,
+)

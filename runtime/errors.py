@@ -35,12 +35,15 @@ position and says what to do.
     │   ├── PassphraseWrong    the passphrase does not open the key
     │   └── MetadataInvalid    event metadata that is not in the signed form
     ├── StrategyError          a strategy broke its contract
-    │   ├── StrategyRaised     it raised on an event
+    │   ├── Retryable          it asks to be given the event again later
+    │   ├── Terminal           it says that the event can never be decided on
     │   ├── DecisionInvalid    it returned something that cannot be signed
     │   └── StateInvalid       a snapshot that its declared state cannot hold
     └── RunError               a run cannot start or go on
         ├── RunConflict        the store holds another run under this name
+        ├── QuarantineFull     more events of an aggregate are held than may be
         ├── RunMissing         no such run is going on
+        │   └── RunSilent      it goes on, but did not answer in time
         ├── RunInterrupted     the run was stopped before the end of its input
         ├── ReplayDiverged     deciding again gave other bytes than the log holds
         └── HostDied           a host process ended
@@ -50,6 +53,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+MOST_AFTER, MOST_ATTEMPTS = 3600.0, 20
+"""The longest a strategy may ask to wait (seconds), and the most often."""
 
 
 class LucentError(Exception):
@@ -200,8 +206,28 @@ class StrategyError(LucentError):
     """A strategy broke its contract."""
 
 
-class StrategyRaised(StrategyError):
-    """A strategy raised on an event."""
+class Retryable(StrategyError):
+    """What a strategy raises to be given an event again `after` seconds, then twice that, ...
+
+    After `attempts` times (1 to 20) the aggregate stays in quarantine. Raises `ValueError`
+    without such a ceiling.
+
+    >>> Retryable("the oracle has not settled", after=0.5, attempts=3).attempts
+    3
+    """
+
+    def __init__(self, message: str, *, after: float, attempts: int) -> None:
+        super().__init__(message)
+        if not (0.0 < after <= MOST_AFTER and 1 <= attempts <= MOST_ATTEMPTS):
+            raise ValueError(
+                f"Retryable needs after in (0, {MOST_AFTER:g}] seconds and attempts in"
+                f" [1, {MOST_ATTEMPTS}], got {after!r} and {attempts!r}"
+            )
+        self.after, self.attempts = after, attempts
+
+
+class Terminal(StrategyError):
+    """What a strategy raises on an event that it can never decide on."""
 
 
 class DecisionInvalid(StrategyError):
@@ -220,8 +246,16 @@ class RunConflict(RunError):
     """The store holds another run under this name, or its agents."""
 
 
+class QuarantineFull(RunError):
+    """More events of a parked aggregate are held than may be."""
+
+
 class RunMissing(RunError):
     """No run of that name is going on where it was looked for."""
+
+
+class RunSilent(RunMissing):
+    """A run goes on where it was looked for, but did not answer in time."""
 
 
 class RunInterrupted(RunError):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli import authoring, inspecting, keys, running
+from runtime.cli import authoring, inspecting, keys, quarantine, running, steering, submitting
 from runtime.cli.screen import write_line
 
 app = typer.Typer(
@@ -19,6 +19,12 @@ app = typer.Typer(
 )
 app.command()(running.demo)
 app.command()(running.run)
+app.command()(submitting.submit)
+app.command()(steering.status)
+app.command()(steering.drain)
+app.command()(steering.resume)
+app.command()(steering.stop)
+app.command()(steering.scale)
 app.command()(inspecting.decisions)
 app.command()(inspecting.explain)
 app.command()(inspecting.verify)
@@ -26,6 +32,7 @@ app.command()(authoring.strategies)
 app.command()(authoring.agents)
 app.command()(authoring.schemas)
 app.add_typer(authoring.new)
+app.add_typer(quarantine.quarantine)
 app.add_typer(keys.keys)
 
 

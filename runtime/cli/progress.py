@@ -27,6 +27,7 @@ class RunProgress:
     """
 
     def __init__(self, config: RunConfig) -> None:
+        self._run, self._address = config.run.name, ""
         self._total = _total(config)
         self._progress = Progress(
             SpinnerColumn(),
@@ -52,7 +53,11 @@ class RunProgress:
         self._progress.stop()
 
     def show(self, status: Status) -> None:
-        """Show how the run stands."""
+        """Show how the run stands, and once where other processes find it."""
+        if status.address != self._address and status.address and errors.is_terminal:
+            self._address = status.address
+            watch = f"to watch it: lucent status {self._run} --watch"
+            self._progress.console.print(f"On Ray at {self._address}; {watch}", soft_wrap=True)
         positions = [s.position for s in status.stages.values() if s.position < NEVER]
         decisions = sum(stats.decisions for stats in status.stages.values())
         read = max(positions, default=0)

@@ -23,6 +23,9 @@ Hosts = Annotated[int | None, typer.Option(min=1, help="How many hosts, instead 
 Shell = Annotated[
     Literal["ray", "local"] | None, typer.Option(help="Ray actors, or all in this process.")
 ]
+Address = Annotated[
+    str | None, typer.Option(help="HOST:PORT of a Ray to join, or auto: the one here.")
+]
 
 
 def run(
@@ -30,12 +33,14 @@ def run(
     store: Store = None,
     hosts: Hosts = None,
     shell: Shell = None,
+    address: Address = None,
 ) -> None:
     """Run a config to the end of its input; run it again to resume.
 
     Ctrl-C or SIGTERM drains: what was taken in is decided and stored, and the exit code is 130.
     """
-    _run(load_config(config), store, hosts, shell, f"lucent run {config}")
+    loaded = load_config(config).changed("hosts", address=address)
+    _run(loaded, store, hosts, shell, f"lucent run {config}")
 
 
 def demo(store: Store = None, hosts: Hosts = None, shell: Shell = None) -> None:
@@ -65,6 +70,9 @@ def _run(
     with RunProgress(config) as progress:
         outcome = run_job(job, progress.show)
     print_summary(outcome, config)
-    if not outcome.completed:
+    if outcome.parked:
+        count = f"{outcome.parked:,} aggregate{'' if outcome.parked == 1 else 's'}"
+        say((f"\n{count} in quarantine: ", "red"), f"lucent quarantine list {outcome.store}")
+    elif not outcome.completed:
         say(f"\nInterrupted, and drained. To go on where it stopped:\n  {command}")
         raise typer.Exit(INTERRUPTED)

@@ -5,6 +5,7 @@ from runtime.deciding.decision import Decision
 from runtime.deciding.state import StateCodec
 from runtime.deciding.strategy import Decided, Parameters, Strategy, event_by_event
 from runtime.deciding.window import Event, Text, Window, event
+from runtime.errors import Retryable, Terminal
 from runtime.events import Scalar
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "Decision",
     "Event",
     "Parameters",
+    "Retryable",
     "Scalar",
     "StateCodec",
     "Strategy",
+    "Terminal",
     "Text",
     "Window",
     "event",

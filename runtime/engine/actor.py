@@ -10,7 +10,8 @@ import pyarrow as pa
 import ray
 
 from runtime.engine.host import Host
-from runtime.engine.messages import Results
+from runtime.engine.ipc import read_ipc
+from runtime.engine.messages import Release, Restore, Results
 from runtime.engine.plan import RunPlan, build_host, signers
 from runtime.engine.signing import sign
 from runtime.engine.threads import single_threaded
@@ -40,10 +41,10 @@ class HostActor:
         util: Any = ray.util
         return f"{util.get_node_ip_address()}:{os.getpid()}"
 
-    def restore(self, stage: str, groups: Groups, parts: Mapping[int, bytes]) -> LucentError | None:
+    def restore(self, command: Restore, parts: Mapping[int, bytes]) -> LucentError | None:
         """Hold key groups as a snapshot has them."""
         try:
-            self._host.restore(stage, groups, parts)
+            self._host.restore(command, parts)
         except LucentError as error:
             return error
         return None
@@ -52,15 +53,23 @@ class HostActor:
         """Drop the state of key groups."""
         self._host.forget(stage, groups)
 
-    def decide(self, stage: str, rows: pa.Buffer, mute: bool) -> Results | LucentError:  # noqa: FBT001 (Ray passes arguments by place)
+    def decide(
+        self,
+        stage: str,
+        rows: pa.Buffer,
+        *,
+        mute: bool,
+        careful: bool,
+        release: Release | None,
+    ) -> tuple[Results, tuple[int, ...]] | LucentError:
         """Decide on rows sent as an Arrow IPC stream, and sign unless the results are known."""
         try:
-            with pa.ipc.open_stream(rows) as reader:
-                batch = reader.read_next_batch()
-            drafts = self._host.decide(stage, batch)
-            return () if mute else sign(drafts, self._keys)
+            batch = read_ipc(rows)
+            decided = self._host.decide(stage, batch, careful=careful, release=release)
+            signed = () if mute else decided.results(sign(decided.drafts, self._keys))
         except LucentError as error:
             return error
+        return signed, decided.raised
 
     def snapshot(self, stage: str, groups: Groups) -> dict[int, bytes] | LucentError:
         """The state of key groups."""
@@ -68,11 +77,3 @@ class HostActor:
             return self._host.snapshot(stage, groups)
         except LucentError as error:
             return error
-
-
-def ipc(rows: pa.RecordBatch) -> pa.Buffer:
-    """Rows as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_batch(rows)
-    return sink.getvalue()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from runtime.engine.messages import Release
 from runtime.engine.routing import Groups
 
 
@@ -17,7 +18,8 @@ class Batch:
 
     `groups` are the key groups it touches, `missing` those whose results have not come;
     `cursor` is where the stage goes on behind it; `commit` is the number of the commit whose
-    checkpoint covers it, `at` when it was asked for.
+    checkpoint covers it, `at` when it was asked for;
+    `release` says whose held events these are; `events` and `bytes` are the credit it takes.
     """
 
     seq: int
@@ -28,16 +30,12 @@ class Batch:
     missing: set[int] = field(default_factory=set)
     commit: int = -1
     at: float = 0.0
+    release: Release | None = None
+    events: int = field(init=False)
+    bytes: int = field(init=False)
 
-    @property
-    def events(self) -> int:
-        """How many events it has."""
-        return int(self.rows.num_rows)
-
-    @property
-    def bytes(self) -> int:
-        """The size of its rows."""
-        return int(self.rows.nbytes)
+    def __post_init__(self) -> None:
+        self.events, self.bytes = int(self.rows.num_rows), int(self.rows.nbytes)
 
 
 @dataclass(slots=True)
@@ -67,6 +65,11 @@ class Batches:
     def durable(self) -> bool:
         """Whether every batch is durable."""
         return self._durable == self._next
+
+    @property
+    def coming(self) -> int:
+        """The number that the next batch gets."""
+        return self._next
 
     def next_seq(self) -> int:
         """A number for the next batch."""

@@ -8,6 +8,7 @@ a host, the supervisor is told that it is lost, and does what is to be done.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Timer
 from typing import Any
 
@@ -20,7 +21,8 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from runtime.engine.actor import HostActor, ipc
+from runtime.engine.actor import HostActor
+from runtime.engine.ipc import write_ipc
 from runtime.engine.messages import (
     Forget,
     HostAnswered,
@@ -29,6 +31,7 @@ from runtime.engine.messages import (
     HostReady,
     Message,
     Restore,
+    Results,
     Send,
     SnapshotTaken,
     StartHost,
@@ -96,16 +99,19 @@ class RayHosts:
     def _give(self, actor: Any, command: HostCommand) -> None:
         host = command.host
         match command:
-            case Restore(stage=stage, groups=groups):
-                self._then(actor.restore.remote(stage, groups, self._load(command)), host, None)
+            case Restore():
+                self._then(actor.restore.remote(command, self._load(command)), host, None)
             case Forget(stage=stage, groups=groups):
                 self._then(actor.forget.remote(stage, groups), host, None)
-            case Send(stage=stage, seq=seq, ticket=ticket):
-                self._then(
-                    actor.decide.remote(stage, ipc(command.rows), command.mute),
-                    host,
-                    lambda results: HostAnswered(stage, seq, host, ticket, results),
+            case Send():
+                decided = actor.decide.remote(
+                    command.stage,
+                    write_ipc(command.rows),
+                    mute=command.mute,
+                    careful=command.careful,
+                    release=command.release,
                 )
+                self._then(decided, host, partial(_answered, command))
             case TakeSnapshot(stage=stage, barrier=barrier, ticket=ticket):
                 self._then(
                     actor.snapshot.remote(stage, command.groups),
@@ -126,3 +132,9 @@ class RayHosts:
                 self._post(message(answer))
 
         reference.future().add_done_callback(arrived)
+
+
+def _answered(command: Send, decided: tuple[Results, tuple[int, ...]]) -> HostAnswered:
+    results, raised = decided
+    place = (command.stage, command.seq, command.host, command.ticket)
+    return HostAnswered(*place, results, raised, command.piece)

@@ -9,6 +9,7 @@ from time import monotonic
 
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import Commit, Committed
+from runtime.engine.notices import Author, NoticeBook
 from runtime.errors import StoreDamaged, StoreFull
 from runtime.events import RecordedEvent
 from runtime.store import Appended, EventStore, Fence, Write
@@ -43,18 +44,20 @@ class Committer:
     `post` is called from its thread with a `Committed` for each write, or with the error
     that ended it; what comes after an error is not written. A write that found the disk
     full is tried again for `patience` seconds. The store refuses writes under `fence` once
-    the run was taken over.
+    the run was taken over; `author` signs what is recorded of aggregates in quarantine.
     """
 
     def __init__(
         self,
         store: EventStore,
         fence: Fence,
+        author: Author,
         post: Callable[[Committed | Exception], None],
         patience: float = PATIENCE,
     ) -> None:
         self._store = store
-        self._ledger = Ledger(fence.name, StoredLog(store), fence)
+        log = StoredLog(store)
+        self._ledger = Ledger(fence.name, log, fence, NoticeBook(author, log))
         self._post = post
         self._patience = patience
         self._closing = Event()

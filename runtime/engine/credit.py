@@ -77,6 +77,12 @@ class CreditWindow:
         self._bytes -= size
         assert self._events >= 0, "more credit given back than taken"
 
+    @property
+    def load(self) -> float:
+        """The share of the limits that is in use, of events or bytes, 0 to 1."""
+        used = max(self._events / self._limits.events, self._bytes / self._limits.bytes)
+        return min(1.0, used)
+
     def stats(self) -> CreditStats:
         """What is in use now, and the peaks."""
         return CreditStats(self._events, self._bytes, self._peak_events, self._peak_bytes)

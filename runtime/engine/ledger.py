@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runtime.engine.messages import Commit, Sealed, StageSnapshot
+from runtime.engine.notices import NoticeBook
 from runtime.errors import ReplayDiverged
 from runtime.events import NewEvent, RecordedEvent
 from runtime.store import Append, Checkpoint, Fence, Snapshot, Write
@@ -28,12 +29,14 @@ class Ledger:
 
     After a restart hosts decide again on what they had not snapshotted; such events stand
     in the log already, and must be the same to the byte: else `ReplayDiverged`. Writes bear
-    `fence`, so that the store refuses them once the run was taken over.
+    `fence`, so that the store refuses them once the run was taken over. What is told of
+    aggregates in quarantine is written by `book`.
     """
 
     run: str
     log: Log
     fence: Fence | None = None
+    book: NoticeBook | None = None
     _revisions: dict[str, int] = field(default_factory=dict)
 
     def write(self, commits: Iterable[Commit]) -> Write:
@@ -46,6 +49,9 @@ class Ledger:
             for event in commit.events:
                 if self._is_new(event):
                     events.setdefault(event.stream, []).append(event)
+            for notice in commit.notices:
+                assert self.book is not None
+                self.book.note(commit.stage, notice)
             if commit.checkpoint is not None:
                 checkpoints[name] = Checkpoint(name, commit.checkpoint)
             if commit.snapshot is not None:
@@ -54,6 +60,8 @@ class Ledger:
             Append(stream, those[0].revision - 1, [NewEvent(*event[2:]) for event in those])
             for stream, those in events.items()
         ]
+        if self.book is not None:
+            appends += self.book.appends()
         return Write(appends, tuple(checkpoints.values()), tuple(snapshots.values()), self.fence)
 
     def _is_new(self, event: Sealed) -> bool:

@@ -12,6 +12,7 @@ from runtime.engine.messages import (
     HostCommand,
     HostReady,
     Restore,
+    Results,
     Send,
     SnapshotTaken,
     StartHost,
@@ -43,7 +44,7 @@ class LocalHosts:
                 self._hosts.pop(command.host, None)
             case Restore():
                 parts = self._load(command)
-                self._hosts[command.host].restore(command.stage, command.groups, parts)
+                self._hosts[command.host].restore(command, parts)
             case Forget():
                 self._hosts[command.host].forget(command.stage, command.groups)
             case Send():
@@ -61,9 +62,16 @@ class LocalHosts:
         self._post(HostReady(host))
 
     def _decide(self, command: Send) -> None:
-        drafts = self._hosts[command.host].decide(command.stage, command.rows)
-        results = () if command.mute else sign(drafts, self._keys, self._pool.map, self._cores)
-        self._post(HostAnswered(command.stage, command.seq, command.host, command.ticket, results))
+        host = self._hosts[command.host]
+        decided = host.decide(
+            command.stage, command.rows, careful=command.careful, release=command.release
+        )
+        results: Results = ()
+        if not command.mute:
+            signed = sign(decided.drafts, self._keys, self._pool.map, self._cores)
+            results = decided.results(signed)
+        place = (command.stage, command.seq, command.host, command.ticket)
+        self._post(HostAnswered(*place, results, decided.raised, command.piece))
 
     def _snapshot(self, command: TakeSnapshot) -> None:
         parts = self._hosts[command.host].snapshot(command.stage, command.groups)

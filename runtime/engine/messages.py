@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from runtime.engine.suspicion import Piece
+
 
 class Sealed(NamedTuple):
     """A signed event with its place; the supervisor forwards it and never decodes it."""
@@ -19,8 +21,57 @@ class Sealed(NamedTuple):
     metadata: bytes
 
 
-Results = tuple[tuple[int, tuple[Sealed, ...]], ...]
-"""Of each key group of a part: the events decided in it, in order."""
+class Who(NamedTuple):
+    """An agent's aggregate: what is parked, and released, alone."""
+
+    agent: str
+    aggregate: str
+
+
+class Parked(NamedTuple):
+    """An aggregate cannot go on: its agent raises on the event at `position`.
+
+    `error` and `trace` say what it raised, `state` is what it held before (as a snapshot
+    holds it), `row` the event (an Arrow IPC stream). `after` and `attempts` are what a
+    `Retryable` asked for, 0 for any other error.
+    """
+
+    who: Who
+    position: int
+    error: str
+    trace: str
+    state: bytes
+    row: bytes
+    after: float = 0.0
+    attempts: int = 0
+
+
+class Held(NamedTuple):
+    """Events of a parked aggregate, from position `first` to `last`, as an Arrow IPC stream."""
+
+    who: Who
+    positions: tuple[int, ...]
+    rows: bytes
+
+
+class GroupResult(NamedTuple):
+    """Of a key group of a part: the events decided in it, in order, and what was not decided."""
+
+    group: int
+    events: tuple[Sealed, ...]
+    parked: tuple[Parked, ...] = ()
+    held: tuple[Held, ...] = ()
+
+
+Results = tuple[GroupResult, ...]
+"""What a host decided on a part."""
+
+
+class Release(NamedTuple):
+    """A batch of events that were held of an aggregate; those from `then` on still are."""
+
+    who: Who
+    then: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +121,19 @@ class HostLost:
 
 @dataclass(frozen=True, slots=True)
 class HostAnswered:
-    """A host has decided on its part of a batch; of a muted part there are no results."""
+    """A host has decided on its part of a batch; of a muted part there are no results.
+
+    There are none either of key groups in which an agent `raised`: what the host holds of
+    them cannot be used any more. `piece`: of which piece of a part they are.
+    """
 
     stage: str
     seq: int
     host: int
     ticket: int
     results: Results
+    raised: tuple[int, ...] = ()
+    piece: Piece | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +171,23 @@ class ScaleTo:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseRequested:
+    """Let a parked aggregate go on with what was held of it; `drop`: without the first event."""
+
+    who: Who
+    drop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRead:
+    """What the log holds of a parked aggregate: batches of its events, in order."""
+
+    stage: str
+    who: Who
+    batches: tuple[pa.RecordBatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DrainRequested:
     """Take nothing more in until `ResumeRequested`; finish what is under way."""
 
@@ -139,6 +213,8 @@ Message = (
     | Committed
     | Tick
     | ScaleTo
+    | ReleaseRequested
+    | HeldRead
     | DrainRequested
     | ResumeRequested
     | StopRequested
@@ -186,13 +262,15 @@ class Restore:
     """Give `host` the state of these key groups as the store's snapshot has it.
 
     What it held of them before is forgotten. Not `stored`: there is no snapshot yet, they
-    begin without any state.
+    begin without any state. Of a `parked` aggregate it holds events from that position on
+    back.
     """
 
     host: int
     stage: str
     groups: tuple[int, ...]
     stored: bool
+    parked: tuple[tuple[Who, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +286,9 @@ class Forget:
 class Send:
     """Give `host` its part of batch `seq` of `stage`; its answer bears the same `ticket`.
 
-    `mute`: its decisions are known already, only the state behind them is wanted.
+    `mute`: its decisions are known already, only the state behind them is wanted. `careful`:
+    event by event, to find the one that is poisonous. `release`: these are events that were
+    held back, for one agent alone. `piece`: the part is sent in pieces, this is one.
     """
 
     host: int
@@ -217,6 +297,9 @@ class Send:
     ticket: int
     rows: pa.RecordBatch
     mute: bool = False
+    careful: bool = False
+    release: Release | None = None
+    piece: Piece | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +311,46 @@ class TakeSnapshot:
     ticket: int
     barrier: int
     groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHeld:
+    """Read what the log holds of a parked aggregate: at least `limit` events from `first` on."""
+
+    stage: str
+    who: Who
+    first: int
+    limit: int
+
+
+class Advanced(NamedTuple):
+    """An aggregate was given some of what was held of it; it is parked at `position` now."""
+
+    who: Who
+    position: int
+
+
+class Freed(NamedTuple):
+    """An aggregate goes on: it was given all that was held of it."""
+
+    who: Who
+
+
+class Releasing(NamedTuple):
+    """An aggregate is about to be given what was held of it, up to position `last`.
+
+    It was parked at `first`, and is not given that event if `drop`. What it decides comes
+    late, and no later stage takes it in.
+    """
+
+    who: Who
+    first: int
+    last: int
+    drop: bool
+
+
+Notice = Parked | Held | Releasing | Advanced | Freed
+"""What the log is told of aggregates in quarantine."""
 
 
 class StageSnapshot(NamedTuple):
@@ -243,13 +366,17 @@ class StageSnapshot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Make durable: events in order, the checkpoint and the snapshot they bring about."""
+    """Make durable: events in order, the checkpoint and the snapshot they bring about.
+
+    `notices` are recorded in the run's own streams.
+    """
 
     number: int
     stage: str
     events: tuple[Sealed, ...]
     checkpoint: str | None = None
     snapshot: StageSnapshot | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,4 +389,4 @@ class Finish:
 HostCommand = StartHost | StopHost | Restore | Forget | Send | TakeSnapshot
 """What concerns one host; each host carries its commands out in their order."""
 
-Command = Pull | Advance | HostCommand | Commit | Finish
+Command = Pull | Advance | HostCommand | ReadHeld | Commit | Finish

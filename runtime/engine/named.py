@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from runtime.engine.messages import Who
 from runtime.errors import LucentError
 
 NAMESPACE = "lucent"
@@ -30,6 +31,9 @@ class Control(Protocol):
 
     def scale(self, hosts: int) -> None:
         """Ask for another number of hosts."""
+
+    def release(self, who: Who, *, drop: bool = False) -> None:
+        """Let an aggregate in quarantine go on."""
 
     def status(self) -> Any:
         """How the run stands."""
@@ -55,6 +59,10 @@ class SupervisorActor(Generic[T]):
     def scale(self, hosts: int) -> None:
         """Ask for another number of hosts."""
         self._control.scale(hosts)
+
+    def release(self, who: Who, drop: bool) -> None:  # noqa: FBT001 (Ray passes it by place)
+        """Let an aggregate in quarantine go on."""
+        self._control.release(who, drop=drop)
 
     def drain(self) -> None:
         """Take nothing more in until `resume`."""

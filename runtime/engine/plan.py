@@ -12,8 +12,10 @@ from typing import Any
 
 from runtime.deciding import Strategy, event_by_event
 from runtime.engine.author import byline
+from runtime.engine.autoscaler import ScalingPolicy
 from runtime.engine.credit import CreditLimits
-from runtime.engine.host import Desk, Host
+from runtime.engine.desk import Desk
+from runtime.engine.host import Host
 from runtime.engine.roster import Pooling
 from runtime.errors import ConfigError, LucentError
 from runtime.identity import SigningKey
@@ -57,8 +59,8 @@ class RunPlan:
     """A run: its id, its stages in topological order, and how it is carried out.
 
     `protocols` maps feed names to the protocol they observe; in `paths` hosts look for the
-    modules of strategies, behind all that are installed. Neither `pooling` nor `limits`
-    nor `snapshot_events` influence what is decided.
+    modules of strategies, behind all that are installed. Neither `pooling` nor `scaling`,
+    `limits` nor `snapshot_events` influence what is decided.
     """
 
     run: str
@@ -68,6 +70,7 @@ class RunPlan:
     pooling: Pooling = field(default_factory=Pooling)
     limits: CreditLimits = field(default_factory=CreditLimits)
     snapshot_events: int = 100_000
+    scaling: ScalingPolicy | None = None
     paths: tuple[str, ...] = ()
 
     @property

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runtime.engine.messages import Command, StartHost, StopHost
+from runtime.engine.suspicion import Piece
 from runtime.errors import ConfigError, HostDied
 
 START_ATTEMPTS = 8
@@ -40,10 +42,17 @@ class Pooling:
                 raise ConfigError(f"hosts.{name} must be at least {least}, was {value}")
 
 
+class Work(NamedTuple):
+    """Part of batch `seq` of a stage, or a piece of it; a snapshot if there is no batch."""
+
+    stage: str
+    seq: int = -1
+    piece: Piece | None = None
+
+
 @dataclass(slots=True)
 class HostRecord:
-    """A host: its slot (-1 for a spare), whether it is ready, where it is, its work by
-    ticket.
+    """A host: its slot (-1 for a spare), whether it is ready and where, its work by ticket.
 
     `since` is when the first part of its work became the first.
     """
@@ -52,7 +61,7 @@ class HostRecord:
     slot: int
     ready: bool = False
     place: str = ""
-    work: dict[int, str] = field(default_factory=dict)
+    work: dict[int, Work] = field(default_factory=dict)
     since: float = 0.0
     answered: int = 0
 
@@ -140,12 +149,17 @@ class Roster:
         limit = self.now - self.pooling.deadline
         return [r.host for r in self.records.values() if r.work and r.since <= limit]
 
-    def gave(self, host: int, ticket: int, what: str) -> None:
+    def gave(self, host: int, ticket: int, work: Work) -> None:
         """A host was given work that it will answer."""
         record = self.records[host]
         if not record.work:
             record.since = self.now
-        record.work[ticket] = what
+        record.work[ticket] = work
+
+    def working_on(self, host: int) -> Work | None:
+        """What a host is at: the first of what it has not answered."""
+        record = self.records.get(host)
+        return None if record is None else next(iter(record.work.values()), None)
 
     def answered(self, host: int, ticket: int) -> bool:
         """A host has answered; False if it is none of this run's."""

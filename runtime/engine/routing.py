@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +63,16 @@ class Routing:
         self._owners = owners
         return given_up
 
-    def settle(self, serving: Mapping[int, int]) -> dict[int, Groups]:
+    def settle(self, serving: Mapping[int, int], but: Collection[int] = ()) -> dict[int, Groups]:
         """Give lost groups to the hosts of their slots; returns who holds which from now on.
 
-        `serving` maps slots to hosts; a group whose slot has none stays lost.
+        `serving` maps slots to hosts; a group whose slot has none stays lost, and so do
+        those of `but`.
         """
         table = np.full(GROUPS, NOWHERE, np.int32)
         for slot, host in serving.items():
             table[self._owners == slot] = host
+        table[list(but)] = NOWHERE
         found = (self.hosts == NOWHERE) & (table != NOWHERE)
         self.hosts[found] = table[found]
         return _by_host(self.hosts, found)

@@ -9,6 +9,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Protocol
 
+import pyarrow as pa
+
 from runtime.engine.committer import Committer
 from runtime.engine.messages import (
     Advance,
@@ -18,9 +20,11 @@ from runtime.engine.messages import (
     FeedEnded,
     FeedIdle,
     Finish,
+    HeldRead,
     HostCommand,
     Message,
     Pull,
+    ReadHeld,
     Restore,
     StopRequested,
     Tick,
@@ -33,6 +37,9 @@ Post = Callable[[Message | Exception], None]
 
 Load = Callable[[Restore], Mapping[int, bytes]]
 """The parts of the store's snapshot that a `Restore` wants."""
+
+ReadsHeld = Callable[[ReadHeld], tuple[pa.RecordBatch, ...]]
+"""What the log holds of a parked aggregate."""
 
 TICK_SECONDS = 0.25
 """How often the supervisor is told the time, at least."""
@@ -67,8 +74,15 @@ class Runner:
     seconds), None before.
     """
 
-    def __init__(self, supervisor: Supervisor, feeds: Mapping[str, StageFeed], log: int) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        feeds: Mapping[str, StageFeed],
+        log: int,
+        read_held: ReadsHeld,
+    ) -> None:
         self._supervisor = supervisor
+        self._read_held = read_held
         self._feeds = feeds
         self._log = log
         self._inbox: SimpleQueue[Message | Exception] = SimpleQueue()
@@ -129,6 +143,8 @@ class Runner:
                 committer.put(command)
             case Advance():
                 self._feeds[command.stage].advance(command)
+            case ReadHeld():
+                self._tell(HeldRead(command.stage, command.who, self._read_held(command)))
             case Finish():
                 raise AssertionError("the loop ends before a Finish is carried out")
             case _:

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from runtime.engine.author import Sign
-from runtime.engine.messages import Results, Sealed
+from runtime.engine.messages import GroupResult, Results, Sealed
 from runtime.events import NewEvent, split_decision_stream
 from runtime.identity import Draft, seal, seal_batch
 
@@ -38,7 +38,7 @@ def sign(
     else:
         parts = spread(partial(_seal_each, keys), _shared(flat, shares))
         signed = chain.from_iterable(parts)
-    return tuple((group, tuple(islice(signed, len(those)))) for group, those in drafts)
+    return tuple(GroupResult(group, tuple(islice(signed, len(those)))) for group, those in drafts)
 
 
 def _shared(work: Sequence[Any], shares: int) -> list[Sequence[Any]]:

@@ -3,74 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runtime.engine.barrier import Barrier, Sealing
 from runtime.engine.batch import Batch, Batches
 from runtime.engine.credit import CreditLimits, CreditWindow
-from runtime.engine.cursor import stage_cursor
+from runtime.engine.cursor import read_stage_cursor, stage_cursor
+from runtime.engine.hunt import Hunt
 from runtime.engine.keygroups import GROUPS
 from runtime.engine.latency import Latencies, Rate
 from runtime.engine.messages import (
     BatchArrived,
     Command,
+    Commit,
     Forget,
+    GroupResult,
+    HeldRead,
     HostAnswered,
+    Notice,
+    ReadHeld,
+    Release,
     Restore,
+    Results,
     Sealed,
     Send,
     SnapshotTaken,
     StageSnapshot,
     TakeSnapshot,
+    Who,
 )
 from runtime.engine.partition import NOWHERE, Part, Partitioner
+from runtime.engine.quarantine import Quarantine
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer
+from runtime.engine.spec import StageSpec
 from runtime.engine.statistics import PERCENTILES, BatchSizes, StageStats
+from runtime.engine.suspicion import Piece
 
 EVENT_BYTES = 64
 """First guess of the size of an event, until a batch was seen."""
 
 SNAPSHOT_BATCHES = 4_096
 """A snapshot is due after so many batches, however small."""
-
-
-@dataclass(frozen=True, slots=True)
-class StageSpec:
-    """A stage: its name, the stages whose decisions it takes in, where it goes on.
-
-    `upstream` is empty for a stage that takes in observations. `position` is the watermark
-    of its last checkpoint: all it decided on causes before it is in the log. `stored` says
-    that the store has a snapshot of it.
-    """
-
-    name: str
-    upstream: tuple[str, ...] = ()
-    position: int = 0
-    stored: bool = False
-
-
-@dataclass(slots=True)
-class Barrier:
-    """A snapshot under way: what it reflects, which groups, who has not answered.
-
-    `moving` says that key groups are to move behind it.
-    """
-
-    number: int
-    seq: int
-    cursor: str
-    moving: bool
-    waiting: set[int] = field(default_factory=set)
-    parts: dict[int, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sealing:
-    """A snapshot that a commit under way makes durable."""
-
-    commit: int
-    seq: int
-    moving: bool
 
 
 class Stage:
@@ -93,34 +70,50 @@ class Stage:
         self._tickets = tickets
         self._credit = CreditWindow(limits, EVENT_BYTES)
         self._retained = CreditWindow(_retention(limits, snapshot_events), EVENT_BYTES)
+        self._release_limit = min(limits.events, limits.batch)
         self._due = CreditLimits(snapshot_events, limits.bytes, SNAPSHOT_BATCHES)
         self._partitioner = Partitioner()
-        self._sequencer: Sequencer[tuple[Sealed, ...]] = Sequencer()
+        self._sequencer: Sequencer[tuple[GroupResult, tuple[Notice, ...]]] = Sequencer()
+        self.quarantine = Quarantine(spec.parked)
+        self._hunt = Hunt()
         self._batches = Batches()
         self._since = (0, 0, 0)
-        self._stored = spec.stored
+        self._stored = bool(spec.cursor)
         self._barrier: Barrier | None = None
-        self._sealing: _Sealing | None = None
+        self._sealing: Sealing | None = None
         self._may_move = True
+        self._cursor = read_stage_cursor(spec.cursor)[0] if spec.cursor else 0, spec.cursor
+        self.quarantine.reach(self._cursor[0])
+        self._now = 0.0
         self._events = self._decisions = self._barriers = self._snapshots = self._again = 0
         self._sizes = BatchSizes()
         self._latencies, self._rate = Latencies(), Rate()
 
     def room(self) -> int:
         """How many events may be asked for now."""
-        if self.pulled or self.idle or self.ended or not self.routing.slots:
+        resting = self.pulled or self.idle or self.ended or self.quarantine.holding
+        if resting or not self.routing.slots:
             return 0
         return min(self._credit.room(), self._retained.room())
 
     @property
+    def load(self) -> float:
+        """The share of its credit that is in use, 0 to 1."""
+        return self._credit.load
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is asked for, decided on, or waiting to be durable."""
+        return self._at_rest and not (self.quarantine.holding or self.quarantine.unsettled())
+
+    @property
+    def _at_rest(self) -> bool:
         return not self.pulled and self._batches.durable and not self._snapshotting
 
     @property
     def finished(self) -> bool:
         """Whether all there will ever be is durable."""
-        return self.ended and self.quiet
+        return self.ended and self.quiet and not self.quarantine.waiting
 
     @property
     def reflected(self) -> bool:
@@ -129,36 +122,89 @@ class Stage:
 
     def arrive(self, arrived: BatchArrived) -> list[Command]:
         """Take in a batch and give each host its part."""
-        rows = arrived.rows
-        groups = self._partitioner.touched(rows) if rows.num_rows else ()
         cursor = stage_cursor(arrived.end, arrived.cursor)
+        self._cursor = arrived.end, cursor
+        self.quarantine.reach(arrived.end)
+        self._events += arrived.rows.num_rows
+        if arrived.rows.num_rows:
+            self._sizes = self._sizes.with_batch(arrived.rows.num_rows)
+        return self._take_in(arrived.rows, arrived.at)
+
+    def release(self, read: HeldRead, commit: int) -> list[Command]:
+        """Give a parked aggregate what was held of it; recorded by `commit` first."""
+        limit = self._release_limit
+        rows, begun, release = self.quarantine.send(read, self._batches.coming, limit)
+        commands: list[Command] = [Commit(commit, self.spec.name, (), notices=(begun,))]
+        return commands + self._take_in(rows, self._now, release)
+
+    def _take_in(
+        self, rows: pa.RecordBatch, at: float, release: Release | None = None
+    ) -> list[Command]:
+        groups = self._partitioner.touched(rows) if rows.num_rows else ()
         seq = self._batches.next_seq()
-        batch = Batch(seq, rows, groups, arrived.end, cursor, set(groups), at=arrived.at)
+        batch = Batch(seq, rows, groups, *self._cursor, set(groups), at=at, release=release)
         self._batches.add(batch)
         self._credit.take(batch.events, batch.bytes)
         self._retained.take(batch.events, batch.bytes)
         events, size, batches = self._since
         self._since = (events + batch.events, size + batch.bytes, batches + 1)
-        self._events += batch.events
-        if batch.events:
-            self._sizes = self._sizes.with_batch(batch.events)
         self._sequencer.expect(seq, groups)
         parts = self._partitioner.split(rows, self.routing.hosts)
-        return [self._send(part, seq) for part in parts]
+        return [self._send(part, batch) for part in parts]
 
-    def answer(self, answer: HostAnswered) -> tuple[Sealed, ...]:
-        """Take a host's answer; returns the events that may be appended now, in order."""
+    def answer(self, answer: HostAnswered) -> tuple[tuple[Sealed, ...], tuple[Notice, ...]]:
+        """Take a host's answer; returns what may be appended and recorded now, in order."""
+        for group in answer.raised:
+            self._suspect(answer.host, group)
         batch = self._batches.find(answer.seq)
-        if batch is None:
-            return ()
+        results = self._hunt.answered(answer)
+        return ((), ()) if batch is None else self._accept(batch, results)
+
+    def _accept(
+        self, batch: Batch, results: Results
+    ) -> tuple[tuple[Sealed, ...], tuple[Notice, ...]]:
+        """Count each result of a key group once; returns what they release, in order."""
         released: list[Sealed] = []
-        for group, events in answer.results:
-            if group in batch.missing:
-                batch.missing.discard(group)
-                for _, ready in self._sequencer.arrive(answer.seq, group, events):
-                    released.extend(ready)
+        notices: list[Notice] = []
+        for result in results:
+            if result.group not in batch.missing:
+                continue
+            batch.missing.discard(result.group)
+            noted = self.quarantine.accept(batch.seq, result, self._now)
+            for _, ready in self._sequencer.arrive(batch.seq, result.group, (result, noted)):
+                released.extend(ready[0].events)
+                notices.extend(ready[1])
         self._decisions += len(released)
-        return tuple(released)
+        return tuple(released), tuple(notices)
+
+    def blame(
+        self, host: int, seq: int, piece: Piece | None
+    ) -> tuple[tuple[Sealed, ...], tuple[Notice, ...]]:
+        """`host` died at batch `seq`; returns what is to be recorded if a culprit was found."""
+        batch = self._batches.find(seq)
+        if batch is None or not batch.missing:
+            return (), ()
+        culprit = self._hunt.blame(host, seq, piece)
+        if culprit is None or culprit.position is None:
+            return (), ()
+        row = batch.rows.filter(pc.equal(batch.rows.column("position"), culprit.position))
+        if batch.release is None:
+            whom = [Who(agent, culprit.aggregate) for agent in self.spec.agents]
+            return (), self.quarantine.convict(whom, culprit.position, row)
+        empty = GroupResult(culprit.group, (), self.quarantine.give_up(row), ())
+        batch.rows = batch.rows.slice(0, 0)
+        return self._accept(batch, (empty,))
+
+    def tick(self, now: float) -> None:
+        """Time has passed."""
+        self._now = now
+        self.quarantine.tick(now)
+
+    def read_held(self) -> ReadHeld | None:
+        """The next release to begin, if there is one, the stage is at rest and nothing held."""
+        if not (self.quarantine.holding and self._at_rest and self.reflected):
+            return None
+        return self.quarantine.begin(self.spec.name, self._release_limit)
 
     def land(self, commit: int) -> tuple[bool, str | None]:
         """Let `commit` cover all batches decided without a gap.
@@ -172,7 +218,7 @@ class Stage:
         return True, batch.cursor if batch.position >= self.spec.position else None
 
     def committed(self, commit: int, at: float) -> bool:
-        """Commits up to `commit` are durable since `at`: gives their credit back, moves the watermark.
+        """Commits up to `commit` are durable since `at`: credit returns, the watermark moves.
 
         Returns whether a snapshot became durable.
         """
@@ -186,12 +232,16 @@ class Stage:
             return False
         for batch in self._batches.release(self._sealing.seq):
             self._retained.give(batch.events, batch.bytes)
+            self._hunt.done(batch.seq)
         self._may_move, self._sealing, self._stored = self._sealing.moving, None, True
         self._snapshots += 1
+        self.routing.lose_groups(self.quarantine.stale)
+        self.quarantine.stale.clear()
         return True
 
     def lose(self, host: int) -> None:
         """A host is gone: what it held is lost, a snapshot under way is given up."""
+        self._hunt.lost_host()
         if self.routing.count(host):
             self.routing.lose(host)
             self._give_up_barrier()
@@ -211,9 +261,10 @@ class Stage:
             self._give_up_barrier()
             for host, groups in self.routing.switch(slots).items():
                 commands.append(Forget(host, self.spec.name, groups))
-        for host, groups in self.routing.settle(serving).items():
+        for host, groups in self.routing.settle(serving, self._hunt.probing).items():
             self._give_up_barrier()
             commands += self._rebuild(host, groups)
+        self.routing.lose_groups(self._hunt.probing)
         self._may_move = False
         return commands
 
@@ -221,8 +272,10 @@ class Stage:
         """Begin a snapshot behind the last batch if one is due."""
         moving = slots != self.routing.slots
         last = self._batches.last
-        busy = self._snapshotting or last is None or not self.routing.whole
-        if busy or not (self._is_due() or moving or final):
+        unready = last is None or not self.routing.whole
+        release = self.quarantine.holding or self.quarantine.unsettled()
+        due = self._is_due() or moving or final or release
+        if self._snapshotting or unready or not due:
             return []
         assert last is not None
         self._since = (0, 0, 0)
@@ -244,17 +297,19 @@ class Stage:
             barrier.waiting.discard(taken.host)
             barrier.parts.update(taken.parts)
 
-    def take_snapshot(self, commit: int) -> StageSnapshot | None:
-        """The snapshot, once every host gave its part and all batches before it are decided.
+    def take_snapshot(self, commit: int) -> Commit | None:
+        """The commit that makes the snapshot durable, once all before it is decided.
 
-        It is durable with `commit`.
+        It also records what a release came to that the snapshot reflects.
         """
         barrier = self._barrier
         if barrier is None or barrier.waiting or not self._batches.landed_through(barrier.seq):
             return None
         self._barrier = None
-        self._sealing = _Sealing(commit, barrier.seq, barrier.moving)
-        return StageSnapshot(barrier.cursor, barrier.parts, whole=not self._stored)
+        self._sealing = Sealing(commit, barrier.seq, barrier.moving)
+        taken = StageSnapshot(barrier.cursor, barrier.parts, whole=not self._stored)
+        notices = self.quarantine.settle(barrier.seq, self._now)
+        return Commit(commit, self.spec.name, (), snapshot=taken, notices=notices)
 
     def stats(self, now: float) -> StageStats:
         """How the stage stands at `now`."""
@@ -269,6 +324,7 @@ class Stage:
             again=self._again,
             rate=self._rate.at(now),
             latency=tuple(self._latencies.percentile(share) for share in PERCENTILES),
+            parked=len(self.quarantine.entries),
             lost=int((self.routing.hosts == NOWHERE).sum()) if self.routing.slots else GROUPS,
         )
 
@@ -291,21 +347,44 @@ class Stage:
             self._barrier = None
             self._since = (self._due.events, 0, 0)
 
-    def _send(self, part: Part, seq: int, *, mute: bool = False) -> Send:
-        return Send(part.host, self.spec.name, seq, next(self._tickets), part.rows, mute)
+    def _suspect(self, host: int, group: int) -> None:
+        """An agent raised: have the key group restored, and go event by event there."""
+        if self.routing.hosts[group] == host:
+            self._hunt.raised(group)
+            self.routing.lose_groups([group])
+            self._give_up_barrier()
+
+    def _send(self, part: Part, batch: Batch, *, mute: bool = False, careful: bool = False) -> Send:
+        place = (part.host, self.spec.name, batch.seq, next(self._tickets))
+        return Send(*place, part.rows, mute, careful, batch.release)
 
     def _rebuild(self, host: int, groups: Groups) -> list[Command]:
         """Have `host` restore key groups and decide again on what the snapshot lacks."""
         chosen = self.routing.hosts.copy()
         chosen[:] = NOWHERE
         chosen[list(groups)] = host
-        commands: list[Command] = [Restore(host, self.spec.name, groups, self._stored)]
+        careful = self._hunt.restored(groups)
+        parked = self.quarantine.within(groups)
+        commands: list[Command] = [Restore(host, self.spec.name, groups, self._stored, parked)]
         for batch in self._batches:
             for part in self._partitioner.split(batch.rows, chosen):
-                mute = batch.missing.isdisjoint(part.groups)
                 self._again += part.rows.num_rows
-                commands.append(self._send(part, batch.seq, mute=mute))
+                commands += self._send_again(part, batch, careful=careful)
+            if self._hunt.probes(batch.seq, groups):
+                break
         return commands
+
+    def _send_again(self, part: Part, batch: Batch, *, careful: bool) -> Iterator[Send]:
+        """A part of a batch that is held; in pieces, if hosts died on it."""
+        pieces = self._hunt.pieces(part, batch)
+        if pieces is None:
+            mute = batch.missing.isdisjoint(part.groups)
+            yield self._send(part, batch, mute=mute, careful=careful)
+            return
+        for piece, rows in pieces:
+            sent = self._send(Part(part.host, (piece.group,), rows), batch, careful=True)
+            self._hunt.sent(sent.ticket, batch.seq, piece)
+            yield replace(sent, mute=piece.group not in batch.missing, piece=piece)
 
 
 def _retention(limits: CreditLimits, snapshot_events: int) -> CreditLimits:

@@ -31,9 +31,10 @@ class StageStats:
     """How a stage stands.
 
     Events taken in and decided, its watermark, batches and credit; `retained` is what it
-    holds until the next snapshot, `again` how many events hosts were given again, `lost`
-    how many key groups wait for a host. `rate` is in events a second; `latency` in seconds,
-    from asking for an event until what it caused is durable, at each of `PERCENTILES`.
+    holds until the next snapshot, `again` how many events hosts were given again,
+    `parked` how many aggregates are in quarantine, `lost` how many key groups wait for a
+    host. `rate` is in events a second; `latency` in seconds, from asking for an event until
+    what it caused is durable, at each of `PERCENTILES`.
     """
 
     events: int
@@ -44,6 +45,7 @@ class StageStats:
     retained: CreditStats
     snapshots: int
     again: int
+    parked: int
     lost: int
     rate: float
     latency: tuple[float, ...]

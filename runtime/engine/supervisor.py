@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import count
 
+from runtime.engine.autoscaler import Autoscaler, ScalingPolicy
 from runtime.engine.credit import CreditLimits
 from runtime.engine.messages import (
     Advance,
@@ -27,11 +28,14 @@ from runtime.engine.messages import (
     FeedEnded,
     FeedIdle,
     Finish,
+    HeldRead,
     HostAnswered,
     HostLost,
     HostReady,
     Message,
+    Notice,
     Pull,
+    ReleaseRequested,
     ResumeRequested,
     ScaleTo,
     Sealed,
@@ -41,9 +45,11 @@ from runtime.engine.messages import (
     StopRequested,
     TakeSnapshot,
     Tick,
+    Who,
 )
-from runtime.engine.roster import Pooling, Roster
-from runtime.engine.stage import Stage, StageSpec
+from runtime.engine.roster import Pooling, Roster, Work
+from runtime.engine.spec import StageSpec
+from runtime.engine.stage import Stage
 from runtime.engine.statistics import HostStats, StageStats
 
 NEVER = 2**62
@@ -54,7 +60,8 @@ class Supervisor:
     """Coordinates the stages of a run.
 
     `pooling` says how many hosts there are to be. A snapshot of a stage is taken every
-    `snapshot_events` events, before key groups move, and at the end.
+    `snapshot_events` events, before key groups move, and at the end. With `scaling`, it
+    follows the load how many hosts there are to be.
     """
 
     def __init__(
@@ -64,9 +71,11 @@ class Supervisor:
         limits: CreditLimits,
         *,
         snapshot_events: int = 100_000,
+        scaling: ScalingPolicy | None = None,
     ) -> None:
         tickets = count()
         self._roster = Roster(pooling)
+        self._autoscaler = None if scaling is None else Autoscaler(scaling)
         self._stages = {s.name: Stage(s, limits, snapshot_events, tickets) for s in stages}
         self._watermarks = dict.fromkeys(self._stages, -1)
         self._draining = self._stopping = self._finished = False
@@ -110,6 +119,10 @@ class Supervisor:
             return "drained" if quiet else "draining"
         return "running" if self.staffed else "waiting for hosts"
 
+    def parked(self) -> Mapping[str, Sequence[Who]]:
+        """The aggregates in quarantine, by stage."""
+        return {name: tuple(s.quarantine.entries) for name, s in self._stages.items()}
+
     @property
     def staffed(self) -> bool:
         """Whether the hosts that are waited for at the start are there."""
@@ -139,13 +152,13 @@ class Supervisor:
     def _batch_arrived(self, message: BatchArrived) -> list[Command]:
         stage = self._stages[message.stage]
         stage.pulled = False
-        return stage.arrive(message) + self._commit(stage, ())
+        return stage.arrive(message) + self._commit(stage)
 
     def _host_answered(self, message: HostAnswered) -> list[Command]:
         if not self._roster.answered(message.host, message.ticket):
             return []
         stage = self._stages[message.stage]
-        return self._commit(stage, stage.answer(message))
+        return self._commit(stage, *stage.answer(message))
 
     def _snapshot_taken(self, message: SnapshotTaken) -> list[Command]:
         if not self._roster.answered(message.host, message.ticket):
@@ -179,6 +192,11 @@ class Supervisor:
                 return self._lose(message.host)
             case ScaleTo():
                 return self._roster.scale(message.hosts)
+            case HeldRead():
+                return self._release(message)
+            case ReleaseRequested():
+                for stage in self._stages.values():
+                    stage.quarantine.ask(message.who, drop=message.drop)
             case Tick():
                 return self._tick(message)
             case DrainRequested() | ResumeRequested():
@@ -191,28 +209,48 @@ class Supervisor:
         commands: list[Command] = []
         for host in self._roster.tick(tick.now):
             commands += self._lose(host)
+        for stage in self._stages.values():
+            stage.tick(self._roster.now)
+        if self._autoscaler is not None and self.staffed:
+            load = max(stage.load for stage in self._stages.values())
+            wanted = self._autoscaler.observe(self._roster.now, load, self._roster.wanted)
+            commands += [] if wanted is None else self._roster.scale(wanted)
         return commands
 
     def _lose(self, host: int) -> list[Command]:
+        work = self._roster.working_on(host)
+        commands = [] if work is None else self._blame(host, work)
         for stage in self._stages.values():
             stage.lose(host)
         stop = [StopHost(host, gently=False)] if host in self._roster.records else []
-        return [*stop, *self._roster.drop(host)]
+        return [*commands, *stop, *self._roster.drop(host)]
 
-    def _commit(self, stage: Stage, events: tuple[Sealed, ...]) -> list[Command]:
+    def _blame(self, host: int, work: Work) -> list[Command]:
+        """A host was lost while it was at `work`."""
+        stage = self._stages[work.stage]
+        return self._commit(stage, *stage.blame(host, work.seq, work.piece))
+
+    def _commit(
+        self, stage: Stage, events: tuple[Sealed, ...] = (), notices: tuple[Notice, ...] = ()
+    ) -> list[Command]:
         number = self._next_commit
         landed, cursor = stage.land(number)
-        if not (events or landed):
+        if not (events or notices or landed):
             return []
         self._next_commit += 1
-        return [Commit(number, stage.spec.name, events, checkpoint=cursor)]
+        return [Commit(number, stage.spec.name, events, checkpoint=cursor, notices=notices)]
 
     def _snapshot(self, stage: Stage) -> list[Command]:
-        snapshot = stage.take_snapshot(self._next_commit)
-        if snapshot is None:
+        commit = stage.take_snapshot(self._next_commit)
+        if commit is None:
             return []
+        self._next_commit += 1
+        return [commit]
+
+    def _release(self, read: HeldRead) -> list[Command]:
+        stage = self._stages[read.stage]
         number, self._next_commit = self._next_commit, self._next_commit + 1
-        return [Commit(number, stage.spec.name, (), snapshot=snapshot)]
+        return stage.release(read, number) + self._commit(stage)
 
     def _advance(self) -> list[Command]:
         commands: list[Command] = []
@@ -234,6 +272,8 @@ class Supervisor:
             commands += stage.reroute(roster.slots, roster.serving)
             commands += stage.barrier(roster.slots)
             commands += self._snapshot(stage)
+            held = stage.read_held()
+            commands += [] if held is None else [held]
         for host in roster.leaving():
             if not any(stage.routing.count(host) for stage in self._stages.values()):
                 commands.append(roster.retire(host))
@@ -241,8 +281,11 @@ class Supervisor:
         commands += self._finish()
         for command in commands:
             match command:
-                case Send() | TakeSnapshot():
-                    roster.gave(command.host, command.ticket, command.stage)
+                case Send():
+                    work = Work(command.stage, command.seq, command.piece)
+                    roster.gave(command.host, command.ticket, work)
+                case TakeSnapshot():
+                    roster.gave(command.host, command.ticket, Work(command.stage))
         return commands
 
     def _pull(self) -> list[Command]:

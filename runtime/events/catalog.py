@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from runtime.errors import UnknownName
-from runtime.events import decided, lifecycle, observations
+from runtime.events import decided, lifecycle, observations, quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,17 @@ def _types(*models: type[BaseModel]) -> dict[str, EventType]:
 
 CATALOG = _types(
     decided.AgentDecisionMade,
+    quarantine.AggregateParked,
+    quarantine.AggregateReleased,
+    quarantine.EventsHeld,
     observations.GasPriceObserved,
     decided.OpportunityRejected,
     observations.PoolRateObserved,
     decided.PositionCalculated,
     decided.PositionRecommended,
     observations.PriceObserved,
+    quarantine.ReleaseAdvanced,
+    quarantine.ReleaseBegun,
     lifecycle.RunCompleted,
     lifecycle.RunPaused,
     lifecycle.RunResumed,

@@ -1,7 +1,8 @@
 """Stream names: `<kind>-<id>`, the kind up to the first dash.
 
 A kind belongs to one of four categories, which carry the policies of its streams.
-Decision streams are `agent-<agent>/<aggregate>`, a run's own stream is `system-<run>`.
+Decision streams are `agent-<agent>/<aggregate>`, a run's own stream is `system-<run>`,
+what it records of an aggregate in quarantine `system-<run>/<agent>/<aggregate>`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,15 @@ def decision_stream(agent: str, aggregate: str) -> str:
 def run_stream(run: str) -> str:
     """The stream in which a run records its own start, pauses and end."""
     return f"system-{run}"
+
+
+def quarantine_stream(run: str, agent: str, aggregate: str) -> str:
+    """The stream in which a run records that it cannot decide on an aggregate.
+
+    >>> quarantine_stream("live", "scout", "pool-1")
+    'system-live/scout/pool-1'
+    """
+    return f"{run_stream(run)}/{agent}/{aggregate}"
 
 
 def split_decision_stream(stream: str) -> tuple[str, str]:

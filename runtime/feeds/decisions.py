@@ -19,7 +19,14 @@ import msgspec
 import pyarrow as pa
 
 from runtime.errors import ConfigError
-from runtime.events import RecordedEvent, parse_time, split_decision_stream
+from runtime.events import (
+    RecordedEvent,
+    ReleaseBegun,
+    decision_stream,
+    parse_time,
+    run_stream,
+    split_decision_stream,
+)
 from runtime.feeds.port import FeedBatch
 from runtime.store import EventStore, Filter
 
@@ -68,8 +75,10 @@ class DecisionSource:
 
     `key` names the field that becomes the aggregate: `aggregate` for that of the decision,
     or another (decisions without it are passed over); `fields` the other fields to hand
-    out, with their types (float, str, bool).
+    out, with their types (float, str, bool). `run` is the run that decides.
     """
+
+    run: str
 
     ranks: Mapping[str, int]
     types: tuple[str, ...]
@@ -91,13 +100,20 @@ class DecisionTape:
 
     `advance` says how far the log is complete; `read` returns what may be handed out, cut
     between two positions only (so a batch may exceed its limit by decisions on the same
-    observation). Memory holds what stands in the log between two marks.
+    observation). Memory holds what stands in the log between two marks. What an aggregate
+    decided late, because it was in quarantine, is passed over: whoever reads the log again
+    reads the same.
     """
 
     def __init__(self, store: EventStore, source: DecisionSource) -> None:
         self._store = store
         self._source = source
-        self._filter = Filter([f"agent-{agent}/" for agent in source.ranks], source.types)
+        streams = [f"agent-{agent}/" for agent in source.ranks]
+        self._releases = Filter([f"{run_stream(source.run)}/"], [ReleaseBegun.__name__])
+        self._filter = Filter(
+            [*streams, *self._releases.streams], [*source.types, *self._releases.types]
+        )
+        self._late: dict[str, list[range]] = {}
         self._marks: deque[tuple[int, int]] = deque()
         self._heap: list[_Waiting] = []
         self._position = self._next = 0
@@ -118,6 +134,9 @@ class DecisionTape:
         """Go on behind the batch that had this cursor."""
         fields = json.loads(cursor)
         self._position, self._next = int(fields["position"]), int(fields["log"])
+        for event in self._store.read_all(only=self._releases):
+            if event.position < self._next:
+                self._note_release(event)
 
     def advance(self, watermark: int, log: int) -> None:
         """The log holds, up to position `log`, all decisions caused before `watermark`."""
@@ -154,13 +173,23 @@ class DecisionTape:
         for event in self._store.read_all(self._next, only=self._filter):
             if event.position > log:
                 break
+            if event.type == ReleaseBegun.__name__:
+                self._note_release(event)
+                continue
             position = int(msgspec.json.decode(event.metadata, type=_Metadata).position)
-            if position >= self._position:
+            late = any(position in those for those in self._late.get(event.stream, ()))
+            if position >= self._position and not late:
                 rank = self._source.ranks[split_decision_stream(event.stream)[0]]
                 waiting = _Waiting(position, rank, event.stream, event.revision, event)
                 heapq.heappush(self._heap, waiting)
                 heapq.heappush(self._logs, event.position)
         self._next = log + 1
+
+    def _note_release(self, event: RecordedEvent) -> None:
+        """What an aggregate decides from now on, on what was held of it, comes late."""
+        begun = ReleaseBegun.model_validate_json(event.data)
+        stream = decision_stream(begun.agent, begun.aggregate)
+        self._late.setdefault(stream, []).append(range(begun.first, begun.last + 1))
 
     def _batch(self, taken: list[_Waiting]) -> pa.RecordBatch:
         rows: dict[str, list[object]] = {name: [] for name in self.schema.names}

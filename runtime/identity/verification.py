@@ -56,7 +56,7 @@ class Trust:
         """The did:key trusted for `stream`, if any."""
         if kind_of(stream) == "agent":
             return self.agents.get(_owner(stream))
-        return self.runs.get(stream)
+        return self.runs.get(_owner(stream))
 
     def run_id(self, stream: str) -> str | None:
         """The id of the run that `stream` belongs to, if it is known."""
@@ -67,7 +67,7 @@ def _owner(stream: str) -> str:
     try:
         return split_decision_stream(stream)[0]
     except ValueError:
-        return stream
+        return stream.partition("/")[0]
 
 
 @dataclass(slots=True)

@@ -5,10 +5,18 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import ByteSize, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import (
+    ByteSize,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from runtime.engine.autoscaler import ScalingPolicy
 from runtime.engine.credit import CreditLimits
 from runtime.engine.roster import Pooling
 from runtime.errors import ConfigError
@@ -96,6 +104,33 @@ class HostsConfig(Section):
         return Pooling(self.count, self.spares, self.deadline, self.grace)
 
 
+class AutoscaleConfig(Section):
+    """`[autoscale]`: how many hosts there are to be follows how much of its credit a run uses.
+
+    At least `least`, at most `most`; above `high` for `up_after` seconds half as many more,
+    below `low` for `down_after` seconds one less.
+    """
+
+    least: int = Field(1, ge=1, le=4096)
+    most: int = Field(ge=1, le=4096)
+    high: float = Field(0.8, gt=0.0, le=1.0)
+    low: float = Field(0.2, ge=0.0, lt=1.0)
+    up_after: float = Field(5.0, ge=0.0, allow_inf_nan=False)
+    down_after: float = Field(60.0, ge=0.0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        try:
+            self.policy()
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def policy(self) -> ScalingPolicy:
+        """What the engine works with."""
+        return ScalingPolicy(**self.model_dump())
+
+
 class CreditConfig(Section):
     """`[credit]`: unfinished events and bytes of a stage, and events in one batch."""
 
@@ -137,6 +172,7 @@ class RunConfig(Section):
     store: StoreConfig
     keys: KeysConfig = KeysConfig()
     hosts: HostsConfig = HostsConfig()
+    autoscale: AutoscaleConfig | None = None
     credit: CreditConfig = CreditConfig()
     feeds: tuple[TapeSpec, ...] = Field(min_length=1)
     agents: tuple[AgentConfig, ...] = Field(min_length=1)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from runtime.engine.messages import (
     DrainRequested,
     Message,
+    ReleaseRequested,
     ResumeRequested,
     ScaleTo,
     StopRequested,
+    Who,
 )
 from runtime.engine.runner import Runner
 from runtime.engine.statistics import HostStats, StageStats
@@ -19,11 +21,16 @@ from runtime.engine.supervisor import Supervisor
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a run stands: the phase it is in, each stage by name, its hosts."""
+    """How a run stands: its phase, each stage by name, its hosts, what is in quarantine.
+
+    `address` is the host:port of the Ray that it runs on, where that is told.
+    """
 
     phase: str = "starting"
     stages: Mapping[str, StageStats] = field(default_factory=dict)
     hosts: Sequence[HostStats] = ()
+    parked: Mapping[str, Sequence[Who]] = field(default_factory=dict)
+    address: str = ""
 
 
 class RunControl:
@@ -68,12 +75,17 @@ class RunControl:
         """Ask for another number of hosts."""
         self._ask(ScaleTo(hosts))
 
+    def release(self, who: Who, *, drop: bool = False) -> None:
+        """Let an aggregate in quarantine go on; `drop`: without the event it was parked at."""
+        self._ask(ReleaseRequested(who, drop))
+
     def status(self) -> Status:
         """How the run stands."""
         if self._supervisor is None:
             return Status(self._phase)
         supervisor = self._supervisor
-        return Status(supervisor.phase, supervisor.stats(), supervisor.hosts())
+        stages, hosts = supervisor.stats(), supervisor.hosts()
+        return Status(supervisor.phase, stages, hosts, supervisor.parked())
 
     def _ask(self, message: Message) -> None:
         self._asked.append(message)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from runtime.engine.committer import Committer
 from runtime.engine.cursor import read_stage_cursor
+from runtime.engine.held import held_batches, in_quarantine
 from runtime.engine.inputs import Decisions, Observations
-from runtime.engine.messages import Restore
+from runtime.engine.messages import ReleaseRequested, Restore
+from runtime.engine.notices import Author
 from runtime.engine.plan import RunPlan, StagePlan, strategy_class
+from runtime.engine.quarantine import InQuarantine
 from runtime.engine.runner import Hosts, Load, Post, Runner, StageFeed
-from runtime.engine.stage import StageSpec
+from runtime.engine.spec import StageSpec
 from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import Supervisor
 from runtime.engine.windows import columns_for
@@ -27,6 +31,7 @@ from runtime.jobs.control import RunControl
 from runtime.jobs.fingerprint import fingerprint
 from runtime.jobs.journal import Journal
 from runtime.jobs.planning import appoint, plan_run
+from runtime.jobs.quarantine import author as quarantine_author
 from runtime.store import EventStore, Fence, SqliteStore
 
 LOCK_WAIT = 10.0
@@ -44,13 +49,15 @@ class Outcome:
 
     `root` covers `decisions` events in `streams` decision streams; `events` counts what
     this process took in from the feeds, in `seconds` of wall time without start-up.
-    `resumed` says that an earlier process had begun it.
+    `resumed` says that an earlier process had begun it. `parked` aggregates are in quarantine:
+    as long as there are any, the run is not `completed`.
     """
 
     run: str
     run_id: str
     store: Path
     completed: bool
+    parked: int
     resumed: bool
     root: str
     streams: int
@@ -64,11 +71,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All a run needs, as data that can be sent to another process."""
+    """All a run needs, as data that can be sent to another process.
+
+    `releases` are aggregates in quarantine that are to go on.
+    """
 
     config: RunConfig
     keys: Mapping[str, SigningKey]
     journal_key: SigningKey
+    releases: tuple[ReleaseRequested, ...] = ()
 
 
 def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
@@ -87,21 +98,43 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
             fence = store.claim(plan.run)
             journal = Journal(store, plan, job.journal_key, fence)
             snapshots, refused = _snapshots(store, plan)
+            parked = in_quarantine(store, plan.run)
             new = journal.begin(declared, fingerprint(), refused)
-            ground = _Ground(plan, store, fence, job.config, feed, journal, new, snapshots)
+            author = quarantine_author(plan, job.journal_key)
+            committing = _Committing(fence, author)
+            ground = _Ground(
+                plan=plan,
+                store=store,
+                committing=committing,
+                config=job.config,
+                feed=feed,
+                journal=journal,
+                new=new,
+                cursors=snapshots,
+                parked=parked,
+                releases=job.releases,
+            )
             return _carry_out(ground, start_hosts, control)
+
+
+@dataclass(frozen=True, slots=True)
+class _Committing:
+    fence: Fence
+    author: Author
 
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
     plan: RunPlan
     store: EventStore
-    fence: Fence
+    committing: _Committing
     config: RunConfig
     feed: Merge
     journal: Journal
     new: bool
     cursors: Mapping[str, str]
+    parked: Mapping[str, tuple[InQuarantine, ...]]
+    releases: tuple[ReleaseRequested, ...]
 
 
 def _snapshots(store: EventStore, plan: RunPlan) -> tuple[dict[str, str], list[str]]:
@@ -139,16 +172,22 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         plan.pooling,
         plan.limits,
         snapshot_events=plan.snapshot_events,
+        scaling=plan.scaling,
     )
-    runner = Runner(supervisor, feeds, store.end())
+    runner = Runner(supervisor, feeds, store.end(), partial(held_batches, store, plan.run))
     hosts = start_hosts(plan, runner.post, _loader(store, plan))
+    for release in ground.releases:
+        control.release(release.who, drop=release.drop)
     control.attach(runner, supervisor)
     try:
-        completed = runner.run(hosts, Committer(store, ground.fence, runner.post))
+        committing = ground.committing
+        committer = Committer(store, committing.fence, committing.author, runner.post)
+        completed = runner.run(hosts, committer)
     finally:
         hosts.close()
     seconds = 0.0 if runner.began is None else monotonic() - runner.began
-    ended = ground.journal.end(completed=completed)
+    parked = sum(stats.parked for stats in supervisor.stats().values())
+    ended = ground.journal.end(completed=completed and not parked)
     rejected = opened[0].rejected()
     for feed in opened[1:]:
         feed.close()
@@ -156,7 +195,8 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         run=plan.run,
         run_id=plan.run_id,
         store=ground.config.store_path,
-        completed=completed,
+        completed=completed and not parked,
+        parked=parked,
         resumed=not ground.new,
         root=ended.root,
         streams=ended.streams,
@@ -212,7 +252,10 @@ def _spec(ground: _Ground, stage: StagePlan) -> StageSpec:
     cursor = ground.store.checkpoint(_named(ground.plan, stage))
     position = 0 if cursor is None else read_stage_cursor(cursor)[0]
     upstream = tuple(dict.fromkeys(stage.upstream.values()))
-    return StageSpec(stage.name, upstream, position, stage.name in ground.cursors)
+    parked = ground.parked.get(stage.name, ())
+    cursor = ground.cursors.get(stage.name, "")
+    agents = tuple(agent.name for agent in stage.agents)
+    return StageSpec(stage.name, upstream, position, parked, cursor, agents)
 
 
 def _stage_feed(
@@ -234,4 +277,4 @@ def _source(plan: RunPlan, stage: StagePlan) -> DecisionSource:
     ranks = {agent.name: agent.rank for agent in plan.agents if agent.name in stage.upstream}
     inputs = [strategy_class(agent.strategy).inputs for agent in stage.agents]
     fields = columns_for(inputs) | dict.fromkeys(stage.select, str)
-    return DecisionSource(ranks, stage.listens, stage.key, fields)
+    return DecisionSource(plan.run, ranks, stage.listens, stage.key, fields)

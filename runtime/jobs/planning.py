@@ -98,6 +98,7 @@ def plan_run(
         stages=_stages(appointed, keys),
         protocols={feed.name: feed.protocol or feed.name for feed in config.feeds},
         pooling=config.hosts.pooling(),
+        scaling=None if config.autoscale is None else config.autoscale.policy(),
         limits=config.credit.limits(),
         snapshot_events=config.run.snapshot_events,
         paths=(str(config.base.absolute()), str(Path.cwd())),

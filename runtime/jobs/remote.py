@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +14,19 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from runtime.engine.cluster import RayHosts
+from runtime.engine.messages import Who
 from runtime.engine.named import find_supervisor, runs_going_on, start_supervisor
-from runtime.errors import ConfigError, HostDied, LucentError, RunConflict, RunMissing
+from runtime.errors import (
+    ConfigError,
+    HostDied,
+    LucentError,
+    RunConflict,
+    RunMissing,
+    RunSilent,
+    UnknownName,
+)
 from runtime.jobs.config import HostsConfig
+from runtime.jobs.connection import AUTO, connected
 from runtime.jobs.control import RunControl, Status
 from runtime.jobs.execution import Job, Outcome, execute
 
@@ -32,7 +43,10 @@ Follow = Callable[[Callable[[], bool], Callable[[], None], Callable[[], None]], 
 
 
 class RemoteRun:
-    """A run that goes on in a supervisor actor; methods raise `RunMissing` once it is gone."""
+    """A run that goes on in a supervisor actor.
+
+    Methods raise `RunMissing` once it is gone, and `RunSilent` if it does not answer in time.
+    """
 
     def __init__(self, run: str, actor: Any) -> None:
         self.run = run
@@ -59,13 +73,24 @@ class RemoteRun:
         """Ask for another number of hosts."""
         self._ask("scale", hosts)
 
+    def release(self, who: Who, *, drop: bool = False) -> None:
+        """Let an aggregate in quarantine go on; `drop`: without the event it was parked at.
+
+        Raises `UnknownName` if it is not in quarantine.
+        """
+        parked = [one for those in self.status().parked.values() for one in those]
+        if who not in parked:
+            known = [f"{one.agent} {one.aggregate}" for one in parked]
+            raise UnknownName("in quarantine:", f"{who.agent} {who.aggregate}", known)
+        self._ask("release", who, drop)
+
     def _ask(self, what: str, *arguments: Any) -> Any:
         try:
             return ray.get(getattr(self._actor, what).remote(*arguments), timeout=ANSWER_SECONDS)
         except RayActorError:
             raise RunMissing(f"run {self.run!r} has ended") from None
         except GetTimeoutError:
-            raise RunMissing(
+            raise RunSilent(
                 f"run {self.run!r} did not answer within {ANSWER_SECONDS:g} s: it may be starting"
                 " on a busy machine; ask again"
             ) from None
@@ -91,7 +116,8 @@ def run_on_ray(job: Job, follow: Follow, progress: Callable[[Status], None]) -> 
     """
     address = job.config.hosts.address
     progress(Status("starting Ray" if address is None else f"joining Ray at {address}"))
-    with ray_session(job.config.hosts):
+    with ray_session(job.config.hosts) as place:
+        progress(Status("starting the supervisor", address=place))
         for life in range(RESTARTS + 1):
             try:
                 return _live(job, follow, progress)
@@ -107,7 +133,6 @@ def run_on_ray(job: Job, follow: Follow, progress: Callable[[Status], None]) -> 
 
 def _live(job: Job, follow: Follow, progress: Callable[[Status], None]) -> Outcome:
     """One life of a run's supervisor."""
-    progress(Status("starting the supervisor"))
     actor = _started(job.config.run.name)
     remote = RemoteRun(job.config.run.name, actor)
     reference = actor.run.remote(partial(_execute, job))
@@ -149,6 +174,8 @@ def _started(run: str) -> Any:
 def _lives(run: str) -> bool:
     try:
         find_run(run).status()
+    except RunSilent:
+        return True
     except RunMissing:
         return False
     return True
@@ -166,26 +193,28 @@ def _execute(job: Job, control: RunControl) -> Outcome:
 
 
 @contextmanager
-def ray_session(hosts: HostsConfig) -> Iterator[None]:
+def ray_session(hosts: HostsConfig) -> Iterator[str]:
     """A Ray that is there: the caller's own, the one at `address`, or one started for this run.
 
-    Raises `ConfigError` if it cannot be reached.
+    Gives its host:port.
+    Raises `ConfigError` or `RunMissing` if it cannot be reached.
     """
-    if ray.is_initialized():
-        yield
-        return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    if hosts.address is None:
-        wanted = hosts.count + hosts.spares + 1
-        options |= {"num_cpus": wanted, "include_dashboard": False}
-    else:
-        options |= {"address": hosts.address}
+    if ray.is_initialized() or hosts.address is not None:
+        with connected(hosts.address or AUTO) as place:
+            yield place
+        return
+    cpus = hosts.count + hosts.spares + 1
     try:
-        ray.init(**options)
+        ray.init(
+            num_cpus=cpus,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"cannot start or reach Ray: {error}") from None
+        raise ConfigError(f"cannot start Ray: {error}") from None
     try:
-        yield
+        yield str(ray.get_runtime_context().gcs_address)
     finally:
         ray.shutdown()

@@ -19,7 +19,7 @@ EDITS = [
     ('shell = "local"', 'shell = "loca"', ["[hosts] shell = 'loca'", "'ray' or 'local'"]),
     ("demo = true", 'demo = "maybe"', ["[keys] demo = 'maybe'"]),
     ("[hosts]", "[credit]\nevents = 0\n[hosts]", ["[credit] events = 0"]),
-    ("[run]", 'base = "/"\n[run]', ["'base'", "Known: agents, credit, feeds"]),
+    ("[run]", 'base = "/"\n[run]', ["'base'", "Known: agents, autoscale, credit, feeds"]),
     ('name = "small"', 'name = "a b"', ["[run] name = 'a b'", "is not a name"]),
     ("PoolRateObserved", "PoolRateObservd", ["did you mean 'PoolRateObserved'?"]),
     ("PoolRateObserved", "PositionCalculated", ["'PositionCalculated'", "PoolRateObserved"]),

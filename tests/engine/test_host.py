@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 
 from runtime.deciding import Decision, Strategy, Window
-from runtime.engine.host import Host
+from runtime.engine.host import Decided, Host
+from runtime.engine.ipc import read_ipc
 from runtime.engine.keygroups import key_group
+from runtime.engine.messages import Release, Restore, Who
 from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers
 from runtime.engine.signing import sign
-from runtime.errors import DecisionInvalid, StateInvalid, StrategyRaised
+from runtime.errors import Retryable, StateInvalid
 from runtime.events import RecordedEvent
 from runtime.identity import Draft, SigningKey, Trust, check_stream
 from tests.support.rows import observed
@@ -35,6 +38,15 @@ class Made(Strategy[Seen]):
     def on_window(self, state: Seen, window: Window) -> Iterable[tuple[int, Decision]]:
         returned: Iterable[tuple[int, Decision]] = type(self).returns(window)
         return returned
+
+
+class Patient(Made):
+    """Asks to be tried again."""
+
+    name = "patient"
+
+    def on_window(self, state: Seen, window: Window) -> Iterable[tuple[int, Decision]]:
+        raise Retryable("not yet", after=0.5, attempts=3)
 
 
 class CannotStart(Made):
@@ -60,15 +72,15 @@ def host(*strategies: str) -> Host:
     return build_host(plan(*strategies or (f"{HERE}:Watch",)))
 
 
-def drafts(decided: Any) -> list[Draft]:
-    return [draft for _, those in decided for draft in those]
+def drafts(decided: Decided) -> list[Draft]:
+    return [draft for _, those in decided.drafts for draft in those]
 
 
 def test_every_key_group_is_answered_for_even_if_nothing_is_decided():
     decided = host(f"{HERE}:Failing").decide("stage", observed(["a", "b"], rate=[0.1, 0.1]))
-    assert {group for group, _ in decided} == {key_group("a"), key_group("b")}
+    assert set(decided.outputs) == {key_group("a"), key_group("b")}
     empty = host().decide("stage", observed(["a", "b"], rate=[0.1, 0.1]))
-    assert empty == ((key_group("a"), ()), (key_group("b"), ()))
+    assert empty.drafts == ((key_group("a"), ()), (key_group("b"), ()))
 
 
 def test_decisions_of_an_aggregate_follow_their_causes():
@@ -100,7 +112,7 @@ def test_a_host_goes_on_where_its_snapshot_was_taken():
     parts = going.snapshot("stage", GROUPS)
     assert set(parts) == {key_group("a")}
     resumed = host(f"{HERE}:Watch", f"{HERE}:Windowed")
-    resumed.restore("stage", GROUPS, parts)
+    resumed.restore(Restore(0, "stage", tuple(GROUPS), stored=True), parts)
     assert resumed.snapshot("stage", GROUPS) == parts
     assert resumed.decide("stage", second) == going.decide("stage", second)
 
@@ -117,31 +129,82 @@ def test_what_is_signed_verifies_however_signing_is_shared_out():
     batch = observed(RATES, rate=VALUES)
     keys = signers(plan(f"{HERE}:Windowed"))
     results = [
-        sign(host(f"{HERE}:Windowed").decide("stage", batch), keys, map, shares)
+        sign(host(f"{HERE}:Windowed").decide("stage", batch).drafts, keys, map, shares)
         for shares in (1, 3, 100)
     ]
     assert results[0] == results[1] == results[2]
     trust = Trust({"agent0": KEY.did}, {}, {"agent0": "run-id"})
-    for _, sealed in results[0]:
-        events = [RecordedEvent(0, *one, recorded_at=0) for one in sealed]
+    for result in results[0]:
+        events = [RecordedEvent(0, *one, recorded_at=0) for one in result.events]
         assert len(events) == 4
         assert check_stream(events, events[0].stream, trust) is None
 
 
-def test_a_strategy_that_raises_is_named_with_aggregate_and_place():
-    batch = observed(RATES, rate=VALUES, row=list(range(100, 108)), position=list(range(50, 58)))
-    with pytest.raises(StrategyRaised) as caught:
-        host(f"{HERE}:Failing").decide("stage", batch)
-    assert str(caught.value) == (
-        "strategy 'failing' of agent 'agent0' raised ZeroDivisionError: no such rate; aggregate"
-        " 'b', in the 4 events from row 104 of rates (position 54)"
-    )
-    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+def test_where_a_strategy_raises_nothing_is_decided_until_it_is_restored():
+    raising = host(f"{HERE}:Failing")
+    decided = raising.decide("stage", observed(RATES, rate=VALUES))
+    assert decided.raised == (key_group("b"),)
+    assert set(decided.outputs) == {key_group("a")}
+    assert not raising.decide("stage", observed(["b"], rate=[0.1])).outputs
+    raising.restore(Restore(0, "stage", (key_group("b"),), stored=False), {})
+    assert len(drafts(raising.decide("stage", observed(["b"], rate=[0.1])))) == 1
 
 
-def test_a_strategy_that_cannot_start_is_named_with_aggregate_and_place():
-    with pytest.raises(StrategyRaised, match=r"KeyError: 'a'; aggregate 'a'.* \(position 0\)"):
-        host(f"{__name__}:CannotStart").decide("stage", observed(["a"]))
+def test_a_careful_host_parks_an_aggregate_at_the_event_it_raises_on():
+    rates = [0.1, 0.2, 0.9, 0.3]
+    rows = {"row": [7, 8, 9, 10], "position": [50, 51, 52, 53]}
+    careful = host(f"{HERE}:Failing")
+    decided = careful.decide("stage", observed(["b"] * 4, rate=rates, **rows), careful=True)
+    out = decided.outputs[key_group("b")]
+    (parked,), (held,) = out.parked, out.held
+    assert len(out.drafts) == 2
+    assert (parked.who, parked.position) == (Who("agent0", "b"), 52)
+    assert parked.error == "ZeroDivisionError: no such rate"
+    assert "raise ZeroDivisionError" in parked.trace
+    assert held.positions == (52, 53)
+    assert read_ipc(held.rows).column("rate").to_pylist() == [0.9, 0.3]
+    assert read_ipc(parked.row).column("position").to_pylist() == [52]
+    later = careful.decide("stage", observed(["b"], rate=[0.1], position=[60]))
+    assert later.outputs[key_group("b")].held[0].positions == (60,)
+    assert not later.drafts[0][1]
+
+
+def test_an_aggregate_that_is_released_goes_on_where_it_stopped():
+    all_rows = observed(["b"] * 4, rate=[0.1, 0.2, 0.3, 0.4])
+    rows = all_rows.slice
+    whole = host(f"{HERE}:Failing").decide("stage", all_rows)
+    going = host(f"{HERE}:Failing")
+    parked = (Who("agent0", "b"), 1)
+    going.restore(Restore(0, "stage", (key_group("b"),), stored=False, parked=(parked,)), {})
+    first = going.decide("stage", rows(0, 2))
+    release = Release(parked[0], then=2)
+    second = going.decide("stage", rows(1, 1), release=release)
+    held = going.decide("stage", rows(2, 1))
+    assert held.outputs[key_group("b")].held[0].positions == (2,)
+    third = going.decide("stage", rows(2, 1), release=Release(parked[0], then=None))
+    fourth = going.decide("stage", rows(3, 1))
+    assert [d for one in (first, second, third, fourth) for d in drafts(one)] == drafts(whole)
+
+
+def test_a_strategy_that_cannot_start_is_parked_too():
+    decided = host(f"{__name__}:CannotStart").decide("stage", observed(["a"]), careful=True)
+    (parked,) = decided.outputs[key_group("a")].parked
+    assert parked.error == "KeyError: 'a'"
+    assert parked.state == b""
+
+
+def test_what_a_strategy_asks_to_be_tried_again_says_so():
+    decided = host(f"{__name__}:Patient").decide("stage", observed(["a"]), careful=True)
+    (parked,) = decided.outputs[key_group("a")].parked
+    assert (parked.after, parked.attempts) == (0.5, 3)
+
+
+def why_parked(made: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a careful host says of what a strategy returns on each event."""
+    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: made))
+    decided = host(f"{__name__}:Made").decide("stage", observed(["a", "a"]), careful=True)
+    (parked,) = decided.outputs[key_group("a")].parked
+    return parked.error
 
 
 HOLD = Decision("hold", 0.5)
@@ -171,8 +234,7 @@ def test_decisions_of_a_window_stand_on_their_rows(
 )
 def test_rows_must_not_decrease_nor_lie_outside(monkeypatch: pytest.MonkeyPatch, made: Any):
     monkeypatch.setattr(Made, "returns", staticmethod(lambda window: made))
-    with pytest.raises(DecisionInvalid, match=r"2 rows of 'a'.*rows must not decrease"):
-        host(f"{__name__}:Made").decide("stage", observed(["a", "a"]))
+    assert host(f"{__name__}:Made").decide("stage", observed(["a", "a"])).raised
 
 
 @pytest.mark.parametrize(
@@ -189,31 +251,27 @@ def test_rows_must_not_decrease_nor_lie_outside(monkeypatch: pytest.MonkeyPatch,
     ],
 )
 def test_what_is_no_decision_is_refused(monkeypatch: pytest.MonkeyPatch, made: Any):
-    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: made))
-    with pytest.raises(DecisionInvalid, match=r"'made' of agent 'agent0'.*'a', returned"):
-        host(f"{__name__}:Made").decide("stage", observed(["a", "a"]))
+    said = why_parked(made, monkeypatch)
+    assert re.match(r"DecisionInvalid: .*'made' of agent 'agent0'.*'a', returned", said)
 
 
 def test_what_cannot_be_gone_through_is_an_error_of_the_strategy(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: None))
-    with pytest.raises(StrategyRaised, match="TypeError"):
-        host(f"{__name__}:Made").decide("stage", observed(["a"]))
+    assert why_parked(None, monkeypatch).startswith("TypeError")
 
 
 def test_a_decision_that_cannot_be_stored_is_named_with_its_cause(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Made, "returns", staticmethod(lambda window: [(1, Decision("hold", 2.0))]))
-    with pytest.raises(DecisionInvalid, match=r"decision 0 of agent-agent0/a, on row 1 of rates"):
-        host(f"{__name__}:Made").decide("stage", observed(["a", "a"]))
+    said = why_parked([(0, Decision("hold", 2.0))], monkeypatch)
+    assert said.startswith("DecisionInvalid: decision 0 of agent-agent0/a, on row 0 of rates")
 
 
 @pytest.mark.parametrize("part", [b"", b"\x00", b"\x91\x01", msgspec.msgpack.encode([("a", "b")])])
 def test_a_damaged_snapshot_is_named(part: bytes):
     with pytest.raises(StateInvalid, match="snapshot of stage 'stage', key group 7, is damaged"):
-        host().restore("stage", [7], {7: part})
+        host().restore(Restore(0, "stage", (7,), stored=True), {7: part})
 
 
 def test_a_snapshot_that_does_not_fit_the_state_is_refused():
     state = msgspec.msgpack.encode({"count": "many"})
     part = msgspec.msgpack.encode([("agent0", "a", 1, "0" * 64, state)])
     with pytest.raises(StateInvalid, match="does not fit state Seen"):
-        host().restore("stage", [7], {7: part})
+        host().restore(Restore(0, "stage", (7,), stored=True), {7: part})

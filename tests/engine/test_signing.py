@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runtime.deciding import Decision
 from runtime.engine.author import byline, new_chain, write_draft
-from runtime.engine.messages import Results
+from runtime.engine.messages import GroupResult, Results
 from runtime.engine.signing import Drafts, sign
 from runtime.events import GENESIS, Cause, RecordedEvent, split_metadata
 from runtime.identity import (
@@ -68,7 +68,7 @@ def drafted(groups: Iterable[Iterable[tuple[str, str]]]) -> Drafts:
 
 def by_stream(results: Results) -> dict[str, list[RecordedEvent]]:
     streams: dict[str, list[RecordedEvent]] = {}
-    for _, those in results:
+    for _, those, *_ in results:
         for one in those:
             streams.setdefault(one.stream, []).append(RecordedEvent(0, *one, recorded_at=0))
     return streams
@@ -84,7 +84,7 @@ def root_of(results: Results) -> str:
 def test_what_is_signed_keeps_its_order_and_verifies(groups: list[Any], batch: bool):
     drafts = drafted(groups)
     results = sign(drafts, KEYS, batch=batch)
-    assert [(group, [one[:2] for one in those]) for group, those in results] == [
+    assert [(group, [one[:2] for one in those]) for group, those, *_ in results] == [
         (group, [(one.stream, one.revision) for one in those]) for group, those in drafts
     ]
     for stream, events in by_stream(results).items():
@@ -110,7 +110,7 @@ def test_a_stream_has_one_signature_in_a_batch_however_it_is_shared_out(
 def test_signing_in_batches_changes_nothing_but_signatures(groups: list[Any]):
     alone, batched = (sign(drafted(groups), KEYS, batch=batch) for batch in (False, True))
     assert root_of(alone) == root_of(batched)
-    for (_, ones), (_, others) in zip(alone, batched, strict=True):
+    for (_, ones, *_), (_, others, *_) in zip(alone, batched, strict=True):
         for one, other in zip(ones, others, strict=True):
             assert one[:5] == other[:5]
             assert split_metadata(one.metadata)[0] == split_metadata(other.metadata)[0]
@@ -131,4 +131,5 @@ def test_threads_sign_the_same(batch: bool):
 @pytest.mark.parametrize("batch", [False, True])
 def test_groups_without_decisions_are_answered_for(batch: bool):
     assert sign((), KEYS, batch=batch) == ()
-    assert sign(((3, ()), (5, ())), KEYS, map, 4, batch=batch) == ((3, ()), (5, ()))
+    answered = sign(((3, ()), (5, ())), KEYS, map, 4, batch=batch)
+    assert answered == (GroupResult(3, ()), GroupResult(5, ()))

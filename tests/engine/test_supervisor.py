@@ -19,6 +19,7 @@ from runtime.engine.messages import (
     FeedIdle,
     Finish,
     Forget,
+    GroupResult,
     HostAnswered,
     HostLost,
     HostReady,
@@ -37,7 +38,7 @@ from runtime.engine.messages import (
 )
 from runtime.engine.roster import START_ATTEMPTS, Pooling
 from runtime.engine.simulation.feed import rows_of
-from runtime.engine.stage import StageSpec
+from runtime.engine.spec import StageSpec
 from runtime.engine.supervisor import NEVER, Supervisor
 from runtime.errors import ConfigError, HostDied
 
@@ -48,8 +49,8 @@ T = TypeVar("T")
 class Driven:
     """A supervisor of one stage; remembers what it ordered last."""
 
-    def __init__(self, pooling: Pooling, stored: bool = False, snapshot_events: int = 1000) -> None:
-        spec = StageSpec("one", stored=stored)
+    def __init__(self, pooling: Pooling, snapshot_events: int = 1000) -> None:
+        spec = StageSpec("one")
         limits = CreditLimits(200, 10**6, 40)
         self.supervisor = Supervisor([spec], pooling, limits, snapshot_events=snapshot_events)
         self.last: list[Command] = self.supervisor.start(-1)
@@ -73,7 +74,7 @@ class Driven:
 
 def answer(send: Send) -> HostAnswered:
     groups = sorted({key_group(key) for key in send.rows.column("aggregate").to_pylist()})
-    results = tuple((group, ()) for group in groups)
+    results = tuple(GroupResult(group, ()) for group in groups)
     return HostAnswered(send.stage, send.seq, send.host, send.ticket, results)
 
 

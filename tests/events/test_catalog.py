@@ -79,7 +79,17 @@ def test_an_event_type_is_observed_or_decided_or_of_the_run_itself():
     assert {name for name, kind in CATALOG.items() if kind.decided} == DECIDED
     assert not any(kind.observed and kind.decided for kind in CATALOG.values())
     rest = {name for name, kind in CATALOG.items() if not (kind.observed or kind.decided)}
-    assert rest == {"RunStarted", "RunResumed", "RunPaused", "RunCompleted"}
+    assert rest == {
+        "RunStarted",
+        "RunResumed",
+        "RunPaused",
+        "RunCompleted",
+        "AggregateParked",
+        "EventsHeld",
+        "ReleaseBegun",
+        "ReleaseAdvanced",
+        "AggregateReleased",
+    }
 
 
 def test_an_unknown_event_type_is_told_the_nearest():

@@ -13,15 +13,11 @@ from runtime.errors import (
     LucentError,
     RunConflict,
     StoreDamaged,
-    StrategyRaised,
 )
 from runtime.events import RunResumed
-from runtime.jobs.launch import run
-from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
 from tests.support.damage import setting, stored, stream_of
 from tests.support.jobs import follower, job, rates_feed, run_in, run_until, watcher, write_rates
-from tests.support.strategies import HERE
 
 RUN = "system-study"
 
@@ -121,29 +117,6 @@ def test_a_run_whose_start_cannot_be_read_is_not_gone_on_with(tmp_path: Path):
         run_in(tmp_path)
 
 
-def test_what_was_durable_before_an_error_stays_and_verifies(tmp_path: Path):
-    write_rates(tmp_path / "rates.parquet", shift=0.4645)
-    failing = {"name": "failing", "strategy": f"{HERE}:Failing", "listens": ["PoolRateObserved"]}
-    with pytest.raises(StrategyRaised, match="ZeroDivisionError: no such rate"):
-        run_in(tmp_path, agents=[failing], credit={"batch": 1, "events": 1})
-    verdict = verify_store(tmp_path / "log.db")
-    assert verdict.damages == ()
-    assert verdict.events > 1
-    assert [event.type for event in stream_of(tmp_path / "log.db", RUN)] == ["RunStarted"]
-
-
-def test_a_run_may_be_given_as_a_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    config = job(tmp_path)
-    outcome = run(config, count=2)
-    assert (outcome.hosts, outcome.store) == (2, tmp_path / "log.db")
-
-
-def _edit(log: Path, position: int, **columns: object) -> None:
-    with closing(sqlite3.connect(log)) as connection, connection:
-        setting(position, **columns)(connection)
-
-
 @pytest.mark.parametrize(
     ("sql", "error"),
     [
@@ -156,6 +129,11 @@ def test_a_damaged_place_to_go_on_from_is_told(tmp_path: Path, sql: str, error: 
         assert connection.execute(sql).rowcount > 0
     with pytest.raises(error):
         run_in(tmp_path)
+
+
+def _edit(log: Path, position: int, **columns: object) -> None:
+    with closing(sqlite3.connect(log)) as connection, connection:
+        setting(position, **columns)(connection)
 
 
 @pytest.mark.parametrize(

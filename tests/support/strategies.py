@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from runtime.deciding import Decided, Decision, Event, Parameters, Strategy, Window
+from runtime.deciding import Decided, Decision, Event, Parameters, Retryable, Strategy, Window
 
 HERE = "tests.support.strategies"
 
@@ -96,3 +100,70 @@ class Failing(Strategy[Seen]):
         if event.rate > 0.5:
             raise ZeroDivisionError("no such rate")
         return Decision("hold", 0.5)
+
+
+@dataclass(slots=True)
+class Mood:
+    """How many events were seen, and of which pool."""
+
+    count: int = 0
+    pool: str = ""
+
+
+class Moody(Strategy[Mood]):
+    """Raises on the fourth rate of the pools it hates, after it has spoilt its state.
+
+    With `patience` it asks to be tried again, and gives in after so many times.
+    """
+
+    name = "moody"
+    version = "1"
+    inputs: ClassVar[Mapping[str, type]] = {"rate": float}
+    State: ClassVar[type] = Mood
+    hated: ClassVar[tuple[str, ...]] = ()
+    patience: ClassVar[int] = 0
+    tried: ClassVar[int] = 0
+
+    def start(self, aggregate: str) -> Mood:
+        return Mood(pool=aggregate)
+
+    def on_event(self, state: Mood, event: Event) -> Decided:
+        state.count += 1
+        if state.pool in type(self).hated and round(event.rate * 1000) % 10 == 3:
+            self._raise(state)
+        return Decision("hold", 0.5, features={"count": state.count})
+
+    def _raise(self, state: Mood) -> None:
+        kind, count = type(self), state.count
+        state.count = 99
+        if not kind.patience:
+            raise RuntimeError("I do not like celo/usdc")
+        kind.tried += 1
+        if kind.tried > kind.patience + 1:
+            state.count = count
+        else:
+            raise Retryable("not in the mood", after=0.01, attempts=5)
+
+
+class Deadly(Moody):
+    """Kills its host, or never returns, on the fourth rate of a pool named `celo/usdc`.
+
+    As long as there is no file named as the parameter `antidote`.
+    """
+
+    name = "deadly"
+
+    class Parameters(Parameters):
+        """Where the antidote is, and whether to hang instead of dying."""
+
+        antidote: str
+        hang: bool = False
+
+    def on_event(self, state: Mood, event: Event) -> Decided:
+        fatal = state.pool == "celo/usdc" and round(event.rate * 1000) % 10 == 3
+        if fatal and not Path(self.parameters.antidote).exists():
+            if self.parameters.hang:
+                time.sleep(3600)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        state.count += 1
+        return Decision("hold", 0.5, features={"count": state.count})

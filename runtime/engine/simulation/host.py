@@ -4,35 +4,47 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
+
+from runtime.engine.ipc import write_ipc
 from runtime.engine.keygroups import key_group
 from runtime.engine.messages import (
     Command,
     Forget,
+    GroupResult,
+    Held,
     HostAnswered,
     HostReady,
     Message,
+    Parked,
     Restore,
+    Results,
     Sealed,
     Send,
     SnapshotTaken,
     StartHost,
     TakeSnapshot,
+    Who,
 )
 from runtime.engine.simulation.store import SimulatedStore
-from runtime.engine.simulation.strategy import Cell
+from runtime.engine.simulation.strategy import Cell, Died, Poisoned
 
 
 @dataclass(slots=True)
 class SimulatedHost:
-    """Decides, restores, snapshots and forgets as `runtime.engine.host.Host` does."""
+    """Decides, parks, restores, snapshots and forgets as `runtime.engine.host.Host` does."""
 
     number: int
     run: str
     store: SimulatedStore
+    poison: frozenset[int]
+    deadly: frozenset[int]
     inbox: deque[Command] = field(default_factory=deque)
-    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    cells: dict[Who, Cell] = field(default_factory=dict)
+    parked: dict[Who, int] = field(default_factory=dict)
+    broken: set[tuple[str, int]] = field(default_factory=set)
 
     def step(self) -> Message | None:
         """Carry out the next command; returns what is to be told of it."""
@@ -50,24 +62,79 @@ class SimulatedHost:
                     command.stage, command.barrier, self.number, command.ticket, parts
                 )
             case Send():
-                results = self._decide(command)
-                return HostAnswered(
-                    command.stage, command.seq, self.number, command.ticket, results
-                )
+                results, raised = self._decide(command)
+                place = (command.stage, command.seq, self.number, command.ticket)
+                told = () if command.mute else results
+                return HostAnswered(*place, told, raised, command.piece)
         return None
 
-    def _decide(self, command: Send) -> tuple[tuple[int, tuple[Sealed, ...]], ...]:
-        by_group: dict[int, list[Sealed]] = defaultdict(list)
-        columns = [command.rows.column(name).to_pylist() for name in ("aggregate", "position")]
-        for aggregate, position in zip(*columns, strict=True):
-            decided = by_group[key_group(aggregate)]
-            cell = self.cells.setdefault((command.stage, aggregate), Cell())
-            one = cell.decide(command.stage, aggregate, position)
+    def _decide(self, command: Send) -> tuple[Results, tuple[int, ...]]:
+        raised: list[int] = []
+        found: dict[int, list[_Window]] = defaultdict(list)
+        names = command.rows.column("aggregate").to_pylist()
+        for at, aggregate in enumerate(names):
+            who, group = Who(command.stage, aggregate), key_group(aggregate)
+            if (command.stage, group) in self.broken:
+                continue
+            if not at or names[at - 1] != aggregate:
+                found[group].append(_Window(who, command.rows.slice(at, names.count(aggregate))))
+        results = []
+        for group, windows in found.items():
+            result = self._decide_group(group, windows, command, raised)
+            if result is not None:
+                results.append(result)
+        return tuple(results), tuple(raised)
+
+    def _decide_group(
+        self, group: int, windows: list[_Window], command: Send, raised: list[int]
+    ) -> GroupResult | None:
+        events: list[Sealed] = []
+        parked: list[Parked] = []
+        held: list[Held] = []
+        for window in windows:
+            release = command.release
+            if release is not None:
+                self.parked.pop(window.who, None)
+            try:
+                self._decide_window(window, command, (events, parked, held))
+                if release is not None and release.then is not None:
+                    self.parked.setdefault(window.who, release.then)
+            except Poisoned:
+                raised.append(group)
+                self.broken.add((command.stage, group))
+                return None
+        return GroupResult(group, tuple(events), tuple(parked), tuple(held))
+
+    def _decide_window(
+        self,
+        window: _Window,
+        command: Send,
+        out: tuple[list[Sealed], list[Parked], list[Held]],
+    ) -> None:
+        who, (events, parked, held) = window.who, out
+        watched = command.careful or who in self.parked or command.release is not None
+        for at, position in enumerate(window.positions):
+            if position >= self.parked.get(who, position + 1):
+                held.append(window.held(at))
+                return
+            cell = self.cells.setdefault(who, Cell())
+            before = replace(cell)
+            if position in self.deadly and not self.store.cured:
+                raise Died
+            poison = position in self.poison and not self.store.cured
+            try:
+                one = cell.decide(command.stage, who.aggregate, position, poison=poison)
+            except Poisoned as error:
+                if not watched:
+                    raise
+                self.cells[who] = before
+                self.parked[who] = position
+                row = write_ipc(window.rows.slice(at, 1)).to_pybytes()
+                parked.append(Parked(who, position, str(error), "", b"", row))
+                held.append(window.held(at))
+                return
             if one is not None:
-                decided.append(one)
-        if command.mute:
-            return ()
-        return tuple((group, tuple(made)) for group, made in by_group.items())
+                events.append(one)
 
     def _snapshot(self, command: TakeSnapshot) -> dict[int, bytes]:
         found: dict[int, list[tuple[str, int, str]]] = defaultdict(list)
@@ -79,14 +146,38 @@ class SimulatedHost:
 
     def _restore(self, command: Restore) -> None:
         self._forget(command.stage, command.groups)
+        self.parked.update(command.parked)
         if not command.stored:
             return
         parts = self.store.parts(f"{self.run}/{command.stage}", command.groups)
         for part in parts.values():
             for aggregate, revision, digest in json.loads(part):
-                self.cells[command.stage, aggregate] = Cell(revision, bytes.fromhex(digest))
+                cell = Cell(revision, bytes.fromhex(digest))
+                self.cells[Who(command.stage, aggregate)] = cell
 
     def _forget(self, stage: str, groups: tuple[int, ...]) -> None:
-        gone = [key for key in self.cells if key[0] == stage and key_group(key[1]) in set(groups)]
-        for key in gone:
-            del self.cells[key]
+        def kept(who: Who) -> bool:
+            return who.agent != stage or key_group(who.aggregate) not in groups
+
+        self.cells = {who: cell for who, cell in self.cells.items() if kept(who)}
+        self.parked = {who: position for who, position in self.parked.items() if kept(who)}
+        self.broken -= {(stage, group) for group in groups}
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The rows of one aggregate in a part."""
+
+    who: Who
+    rows: pa.RecordBatch
+
+    @property
+    def positions(self) -> list[int]:
+        """The positions of the rows."""
+        positions: list[int] = self.rows.column("position").to_pylist()
+        return positions
+
+    def held(self, at: int) -> Held:
+        """The rows from the `at`-th on, to be held."""
+        rows = write_ipc(self.rows.slice(at)).to_pybytes()
+        return Held(self.who, tuple(self.positions[at:]), rows)

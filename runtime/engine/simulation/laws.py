@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from runtime.engine.cursor import read_stage_cursor
-from runtime.engine.messages import BatchArrived, Sealed
+from runtime.engine.messages import BatchArrived, Sealed, Who
 from runtime.engine.simulation.scenario import Scenario
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.statistics import StageStats
@@ -35,6 +35,7 @@ class Laws:
             due = self._due.setdefault(stage, [])
             due.append((int(event.metadata), event.stream, event.revision))
         self._covered = dict.fromkeys(self._due, 0)
+        self._set_aside: dict[str, list[NewEvent]] = {}
         self._reached: dict[tuple[str, str], int] = {}
 
     def read(self, batch: BatchArrived) -> None:
@@ -72,9 +73,21 @@ class Laws:
             if stage.retained.peak_events > retained:
                 raise LawBroken(f"{name} held {stage.retained.peak_events} events in all")
 
-    def check_end(self) -> None:
-        """Laws 1 to 5: every stream is what a plain loop over the input decides, to the byte."""
-        held = {stream: events for stream, events in self._store.streams.items() if events}
+    def check_end(self, parked: Sequence[Who]) -> None:
+        """Laws 1 to 5 and 7: every stream is what a plain loop over the input decides.
+
+        To the byte; but of aggregates that are `parked` only up to where they stopped.
+        """
+        held = {s: e for s, e in self._store.streams.items() if s.startswith("agent-")}
+        for who in parked:
+            stream = f"agent-{who.agent}/{who.aggregate}"
+            wanted, found = self._streams.pop(stream, []), held.pop(stream, [])
+            if found != wanted[: len(found)]:
+                raise LawBroken(f"{stream} is in quarantine, and was decided on differently")
+            if not (self._plan.poison or self._plan.deadly):
+                raise LawBroken(f"{stream} is in quarantine without any poison")
+            if wanted:
+                self._set_aside[stream] = wanted
         for stream in sorted(held.keys() | self._streams.keys()):
             found, wanted = held.get(stream, []), self._streams.get(stream, [])
             if found != wanted:
@@ -85,19 +98,29 @@ class Laws:
                 )
         if _root(held) != _root(self._streams):
             raise LawBroken("the streams are the same, their root is not")
+        self._streams |= self._set_aside
 
     def _holds_before(self, stage: str, position: int) -> bool:
         due = self._due.get(stage, [])
         covered = self._covered.get(stage, 0)
         while covered < len(due) and due[covered][0] < min(position, NEVER):
-            _, stream, revision = due[covered]
-            if self._store.revision(stream) < revision:
+            at, stream, revision = due[covered]
+            if self._store.revision(stream) < revision and not self._may_be_parked(stream, at):
                 return False
             covered += 1
         if due:
             self._covered[stage] = covered
         return True
 
+    def _may_be_parked(self, stream: str, position: int) -> bool:
+        """Whether the aggregate of a stream meets poison at or before `position`."""
+        key = stream.rpartition("/key-")[2]
+        keys = self._plan.keys
+        return any(
+            at <= position and str(keys[at]) == key for at in self._plan.poison | self._plan.deadly
+        )
+
 
 def _root(streams: Mapping[str, Sequence[NewEvent]]) -> str:
-    return run_root({name: sha256(events[-1].data).hexdigest() for name, events in streams.items()})
+    heads = {name: events[-1] for name, events in streams.items() if events}
+    return run_root({name: sha256(event.data).hexdigest() for name, event in heads.items()})

@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from runtime.engine.cursor import read_stage_cursor
+from runtime.engine.held import held_batches, in_quarantine
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import (
     Advance,
@@ -18,24 +19,32 @@ from runtime.engine.messages import (
     Commit,
     Committed,
     Finish,
+    HeldRead,
     HostAnswered,
     HostLost,
     Message,
     Pull,
+    ReadHeld,
+    ReleaseRequested,
     SnapshotTaken,
     StartHost,
     StopHost,
     Tick,
 )
+from runtime.engine.notices import Author, NoticeBook
 from runtime.engine.simulation.feed import SimulatedDecisions, SimulatedTape
 from runtime.engine.simulation.host import SimulatedHost
 from runtime.engine.simulation.laws import RUN
 from runtime.engine.simulation.scenario import Scenario
 from runtime.engine.simulation.store import SimulatedStore
-from runtime.engine.stage import StageSpec
+from runtime.engine.simulation.strategy import STAMPS, Died
+from runtime.engine.spec import StageSpec
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import StoreFull
 from runtime.store import Write
+
+AUTHOR = Author(RUN, "run-id", "did:key:simulated", lambda message: bytes(64), STAMPS)
+"""Who records what is in quarantine; nothing is really signed here."""
 
 RETRIES = 6
 """So often a failed write is tried again before the process gives up."""
@@ -66,14 +75,16 @@ class Process:
         watch: Watch,
     ) -> None:
         self._store, self._rng, self._watch = store, rng, watch
+        self._poison, self._deadly = plan.poison, plan.deadly
         self.fence = store.claim(RUN)
-        self._ledger = Ledger(RUN, store, self.fence)
+        self._ledger = Ledger(RUN, store, self.fence, NoticeBook(AUTHOR, store))
         names = [f"s{number}" for number in range(plan.stages)]
         self.supervisor = Supervisor(
             [self._spec(name, tuple(names[:n][-1:])) for n, name in enumerate(names)],
             plan.pooling,
             plan.limits,
             snapshot_events=plan.snapshot_events,
+            scaling=plan.scaling,
         )
         cursors = {name: self._feed_cursor(name) for name in names}
         self._feeds: dict[str, SimulatedTape | SimulatedDecisions] = {
@@ -96,7 +107,11 @@ class Process:
     def _spec(self, name: str, upstream: tuple[str, ...]) -> StageSpec:
         cursor = self._store.checkpoints.get(f"{RUN}/{name}")
         position = 0 if cursor is None else read_stage_cursor(cursor)[0]
-        return StageSpec(name, upstream, position, f"{RUN}/{name}" in self._store.snapshots)
+        snapshot = self._store.snapshots.get(f"{RUN}/{name}")
+        parked = in_quarantine(self._store, RUN).get(name, ())
+        return StageSpec(
+            name, upstream, position, parked, snapshot.cursor if snapshot else "", (name,)
+        )
 
     def _feed_cursor(self, name: str) -> str | None:
         snapshot = self._store.snapshots.get(f"{RUN}/{name}")
@@ -139,6 +154,11 @@ class Process:
         ]
         self.mailbox.append(HostLost(number))
 
+    def release(self) -> None:
+        """Ask for the release of all that is in quarantine."""
+        for parked in self.supervisor.parked().values():
+            self.mailbox += [ReleaseRequested(who) for who in parked]
+
     def lose_answer(self) -> None:
         """An answer of a host gets lost, though the host lives."""
         answers = [m for m in self.mailbox if isinstance(m, HostAnswered | SnapshotTaken)]
@@ -159,7 +179,11 @@ class Process:
         if isinstance(host.inbox[0], StopHost):
             del self.hosts[host.number]
             return
-        message = host.step()
+        try:
+            message = host.step()
+        except Died:
+            self.kill(host.number)
+            return
         if message is not None:
             self.mailbox.append(message)
 
@@ -203,8 +227,11 @@ class Process:
                     self._commits.append(command)
                 case Finish():
                     self.finished = command
+                case ReadHeld():
+                    held = held_batches(self._store, RUN, command)
+                    self.mailbox.append(HeldRead(command.stage, command.who, held))
                 case StartHost():
-                    host = SimulatedHost(command.host, RUN, self._store)
+                    host = SimulatedHost(command.host, RUN, self._store, self._poison, self._deadly)
                     host.inbox.append(command)
                     self.hosts[command.host] = host
                 case StopHost(gently=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from runtime.engine.autoscaler import ScalingPolicy
 from runtime.engine.credit import CreditLimits
 from runtime.engine.roster import Pooling
 
@@ -24,6 +25,8 @@ FAULTS = (
     "time-leaps",
     "answer-lost",
     "answer-twice",
+    "release",
+    "cure",
 )
 """What can befall a run.
 
@@ -31,7 +34,8 @@ FAULTS = (
 `zombie`: another process takes the run over while the first goes on; `stop` it in an orderly
 way and start it again; `scale` it; the store fails, or does what it is told and fails to
 say so, or is slow, or its disk is full for long; a feed gives nothing for a while; the
-clock leaps; a host's answer is lost, or comes twice.
+clock leaps; a host's answer is lost, or comes twice; what is in
+quarantine is released; the strategy is cured of what was poison to it.
 """
 
 ENDS = frozenset({"crash", "zombie", "stop", "disk-full"})
@@ -51,7 +55,8 @@ class Fault:
 class Scenario:
     """A run to simulate: its input, its limits, and its faults in order of their steps.
 
-    `keys` is the aggregate of each observation, -1 for one that no agent listens to.
+    `keys` is the aggregate of each observation, -1 for one that no agent listens to;
+    on positions in `poison` the strategy raises, on `deadly` ones its host dies, until cured.
     """
 
     seed: int
@@ -60,6 +65,9 @@ class Scenario:
     pooling: Pooling
     limits: CreditLimits
     snapshot_events: int
+    poison: frozenset[int]
+    deadly: frozenset[int]
+    scaling: ScalingPolicy | None
     faults: tuple[Fault, ...]
 
     def without(self, index: int) -> Scenario:
@@ -68,7 +76,9 @@ class Scenario:
 
     def cut(self, inputs: int) -> Scenario:
         """This scenario with only the first `inputs` observations."""
-        return replace(self, keys=self.keys[:inputs])
+        poison = frozenset(at for at in self.poison if at < inputs)
+        deadly = frozenset(at for at in self.deadly if at < inputs)
+        return replace(self, keys=self.keys[:inputs], poison=poison, deadly=deadly)
 
     def describe(self) -> str:
         """One line a human can read."""
@@ -78,8 +88,12 @@ class Scenario:
             f"seed {self.seed}: {len(self.keys)} observations of {len(set(self.keys))} aggregates,"
             f" {self.stages} stages, {pool.hosts} hosts and {pool.spares} spares,"
             f" credit {limits.events}, batch {limits.batch}, snapshot every"
-            f" {self.snapshot_events}; befallen by {befallen}"
+            f" {self.snapshot_events}, poison at {sorted(self.poison)}, death at"
+            f" {sorted(self.deadly)}; befallen by {befallen}"
         )
+
+
+_SCALING = ScalingPolicy(least=1, most=6, up_after=2.0, down_after=6.0)
 
 
 def scenario(seed: int) -> Scenario:
@@ -93,10 +107,17 @@ def scenario(seed: int) -> Scenario:
     faults = [
         Fault(rng.randrange(steps), rng.choice(FAULTS), rng.randrange(1, 9)) for _ in range(count)
     ]
+    poisonous = inputs and rng.random() < 0.3
+    poison = frozenset(rng.randrange(inputs) for _ in range(rng.randrange(1, 4)) if poisonous)
+    lethal = inputs and rng.random() < 0.05
+    deadly = frozenset(rng.randrange(inputs) for _ in range(rng.randrange(1, 3)) if lethal)
     return Scenario(
         seed=seed,
+        poison=poison,
+        deadly=deadly,
+        scaling=_SCALING if rng.random() < 0.2 else None,
         keys=tuple(max(-1, rng.randrange(-others, kinds)) for _ in range(inputs)),
-        stages=rng.choice((1, 1, 2)),
+        stages=1 if poison or deadly else rng.choice((1, 1, 2)),
         pooling=Pooling(
             rng.choice((1, 1, 2, 3, 5)),
             rng.choice((0, 0, 1)),

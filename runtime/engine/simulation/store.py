@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ class SimulatedStore:
     """Keeps events, checkpoints, snapshots and the last epoch.
 
     So many next writes fail as `failing` says; so many as `ambiguous` says are stored, and
-    fail nevertheless.
+    fail nevertheless. `cured`: the strategy can decide on what was poison to it.
     """
 
     streams: dict[str, list[NewEvent]] = field(default_factory=dict)
@@ -27,6 +27,7 @@ class SimulatedStore:
     failing: int = 0
     ambiguous: int = 0
     refused: int = 0
+    cured: bool = False
 
     def claim(self, name: str) -> Fence:
         """The next epoch."""
@@ -41,6 +42,17 @@ class SimulatedStore:
         """The event at that revision."""
         event = self.streams[stream][revision]
         return RecordedEvent(0, stream, revision, *event, 0)
+
+    def heads(self, prefix: str = "") -> Iterator[RecordedEvent]:
+        """The last event of each stream that begins with `prefix`."""
+        for stream in sorted(self.streams):
+            if stream.startswith(prefix):
+                yield self.event(stream, self.revision(stream))
+
+    def read_stream(self, stream: str) -> Iterator[RecordedEvent]:
+        """The events of `stream`."""
+        for revision in range(self.revision(stream) + 1):
+            yield self.event(stream, revision)
 
     def ids(self, stream: str, start: int, count: int) -> list[bytes]:
         """The event ids of `stream` from revision `start` on."""

@@ -7,6 +7,19 @@ from hashlib import blake2b
 
 from runtime.engine.messages import Sealed
 
+STAMPS = {
+    f"s{number}": {"strategy": "simulated", "version": "1", "parameters": {}} for number in range(2)
+}
+"""What the strategies of simulated runs are said to be."""
+
+
+class Died(Exception):
+    """The host dies of an event."""
+
+
+class Poisoned(Exception):
+    """What the strategy raises on a poisonous event."""
+
 
 @dataclass(slots=True)
 class Cell:
@@ -15,10 +28,17 @@ class Cell:
     revision: int = 0
     digest: bytes = b""
 
-    def decide(self, stage: str, aggregate: str, position: int) -> Sealed | None:
-        """Take in an observation; decides on about every second one."""
+    def decide(
+        self, stage: str, aggregate: str, position: int, *, poison: bool = False
+    ) -> Sealed | None:
+        """Take in an observation; decides on about every second one.
+
+        `poison`: raises `Poisoned`, and leaves the state in disorder.
+        """
         seen = blake2b(b"%b %d" % (self.digest, position), digest_size=8).digest()
         self.digest = seen
+        if poison:
+            raise Poisoned(f"cannot decide on position {position}")
         if seen[0] & 1:
             return None
         stream = f"agent-{stage}/{aggregate}"

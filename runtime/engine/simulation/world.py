@@ -42,11 +42,21 @@ class World:
             self._step()
             if self._process.finished is not None:
                 self._laws.check_bound(self._process.supervisor.stats())
-                if self._process.finished.completed:
-                    self._laws.check_end()
+                if self._ended():
                     return step
                 self._process = self._begin()
+                self._process.release()
         raise LawBroken(f"no end after {PATIENCE} steps")
+
+    def _ended(self) -> bool:
+        """Whether the run is complete; what is in quarantine then is released, and cured."""
+        finished = self._process.finished
+        if finished is None or not finished.completed:
+            return False
+        parked = [who for those in self._process.supervisor.parked().values() for who in those]
+        self._laws.check_end(parked)
+        self.store.cured = True
+        return not parked
 
     def _begin(self) -> Process:
         return Process(self._plan, self._rows, self.store, self._rng, self._laws)
@@ -92,6 +102,10 @@ class World:
                 process.lose_answer()
             case "answer-twice":
                 process.repeat_answer()
+            case "release":
+                process.release()
+            case "cure":
+                self.store.cured = True
 
     def _end(self, kind: str) -> None:
         if kind == "stop":

@@ -1,0 +1,126 @@
+"""`lucent quarantine`: aggregates that could not be decided on, and how they go on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.cli.inspecting import StorePath
+from runtime.cli.screen import output, plain, printable, say, shortened, table
+from runtime.cli.steering import Address
+from runtime.engine.messages import ReleaseRequested, Who
+from runtime.jobs.config import load_config
+from runtime.jobs.connection import AUTO, connected
+from runtime.jobs.execution import Outcome
+from runtime.jobs.journal import started_runs
+from runtime.jobs.launch import prepare, run_job
+from runtime.jobs.quarantine import Case, cases, find_case, parked_event, parked_state, prove
+from runtime.jobs.registry import look_in
+from runtime.store import SqliteStore
+
+ERROR_WIDTH = 48
+
+quarantine = typer.Typer(
+    name="quarantine",
+    help="Aggregates that an agent could not decide on: what is held, why, and how they go on.",
+    no_args_is_help=True,
+)
+Agent = Annotated[str, typer.Argument(help="The agent.")]
+Aggregate = Annotated[str, typer.Argument(help="The aggregate.")]
+Target = Annotated[
+    str, typer.Argument(help="The config of the run; or its name, if it is going on on Ray.")
+]
+
+
+@quarantine.command("list")
+def list_(store: StorePath) -> None:
+    """List the aggregates in quarantine."""
+    with SqliteStore.open(store, writer=False) as opened:
+        found = [case for run in started_runs(opened) for case in cases(opened, run.run)]
+    shown = table(
+        "In quarantine", "run", "agent", "aggregate", "position", "held", "error",
+        right=("position", "held"),
+    )  # fmt: skip
+    for case in found:
+        at = case.standing
+        error = shortened(printable(case.parked.error), ERROR_WIDTH)
+        numbers = plain(at.parked_at), plain(case.held)
+        shown.add_row(case.run, at.agent, at.aggregate, *numbers, error)
+    if found:
+        output.print(shown)
+    say(f"{len(found):,} aggregate{'' if len(found) == 1 else 's'} in quarantine")
+
+
+@quarantine.command()
+def show(store: StorePath, agent: Agent, aggregate: Aggregate) -> None:
+    """Show a case: the event, the state before it, what was raised, by which code."""
+    case = _case(store, agent, aggregate)
+    parked = case.parked
+    say(f"{agent} cannot decide on {aggregate}: ", (printable(parked.error), "red"))
+    say(f"run        {case.run}, stage {case.standing.stage}")
+    say(f"position   {case.standing.parked_at}; {case.held:,} events are held")
+    parameters = json.dumps(parked.parameters, sort_keys=True)
+    say(f"strategy   {parked.strategy}, version {parked.version}, parameters {parameters}")
+    say(f"event      {json.dumps(parked_event(case), default=str)}")
+    say(f"state      {json.dumps(parked_state(case), default=str)}")
+    if parked.trace:
+        say(f"\n{parked.trace.rstrip()}")
+
+
+@quarantine.command("prove")
+def prove_(store: StorePath, agent: Agent, aggregate: Aggregate) -> None:
+    """Decide on the event once more, with the code as it is now; nothing is written.
+
+    The exit code is 1 if it raises again.
+    """
+    look_in(store.absolute().parent)
+    proof = prove(_case(store, agent, aggregate))
+    if proof.error:
+        say((f"raises {printable(proof.error)}", "red"), f" (version {proof.version})")
+        say(f"\n{proof.trace.rstrip()}")
+        raise typer.Exit(1)
+    count = len(proof.decisions)
+    say(f"version {proof.version} decides: {count} decision{'' if count == 1 else 's'}")
+    for decision in proof.decisions:
+        say(f"  {decision.action}, confidence {plain(decision.confidence)}: {decision.reason}")
+
+
+@quarantine.command()
+def release(target: Target, agent: Agent, aggregate: Aggregate, address: Address = AUTO) -> None:
+    """Let an aggregate go on with all that is held of it, in order.
+
+    What raises again is parked again.
+    """
+    _release(target, ReleaseRequested(Who(agent, aggregate)), address)
+
+
+@quarantine.command()
+def drop(target: Target, agent: Agent, aggregate: Aggregate, address: Address = AUTO) -> None:
+    """Let an aggregate go on without the event that it was parked at."""
+    _release(target, ReleaseRequested(Who(agent, aggregate), drop=True), address)
+
+
+def _case(store: Path, agent: str, aggregate: str) -> Case:
+    with SqliteStore.open(store, writer=False) as opened:
+        return find_case(opened, agent, aggregate)
+
+
+def _release(target: str, request: ReleaseRequested, address: str) -> None:
+    if not target.endswith(".toml"):
+        from runtime.jobs.remote import find_run  # noqa: PLC0415 (Ray takes a second to import)
+
+        with connected(address):
+            find_run(target).release(request.who, drop=request.drop)
+        say(f"asked run {target} to release {request.who.aggregate} of {request.who.agent}")
+        return
+    config = load_config(target)
+    with SqliteStore.open(config.store_path, writer=False) as store:
+        find_case(store, *request.who)
+    outcome: Outcome = run_job(replace(prepare(config), releases=(request,)))
+    if outcome.parked:
+        say(f"{outcome.parked:,} in quarantine still: lucent quarantine list {outcome.store}")
+    say(f"root {outcome.root}")

@@ -1,0 +1,212 @@
+"""An agent at work in a host: it decides window by window, and parks what it cannot decide on.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from runtime.deciding import Decision, StateCodec, Strategy, Text, Window
+from runtime.engine.author import Byline, Chain, new_chain, write_draft
+from runtime.engine.ipc import write_ipc
+from runtime.engine.messages import Held, Parked, Who
+from runtime.engine.windows import Rows
+from runtime.errors import DecisionInvalid, Retryable
+from runtime.events import GENESIS
+from runtime.identity import Draft
+
+
+@dataclass(slots=True)
+class Cell:
+    """What an agent keeps of one aggregate: the strategy's state and its chain."""
+
+    state: Any
+    chain: Chain
+
+
+@dataclass(slots=True)
+class Output:
+    """What a part comes to in one key group."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The rows of one aggregate in a part: where they start, and as a window.
+
+    `careful`: they are to be decided on event by event.
+    """
+
+    group: int
+    batch: pa.RecordBatch
+    rows: Rows
+    start: int
+    window: Window
+    careful: bool = False
+
+
+@dataclass(slots=True)
+class Desk:
+    """An agent at work: its byline, its strategy, and by key group its cells.
+
+    `on_window` is the strategy's own, or drives it event by event; `protocols` maps feed
+    names to the protocol they observe. Events of a `parked` aggregate from that position on
+    are held back.
+    """
+
+    line: Byline
+    strategy: Strategy[Any]
+    on_window: Callable[[Any, Window], Iterable[tuple[int, Decision]]]
+    protocols: Mapping[str, str]
+    cells: dict[int, dict[str, Cell]] = field(default_factory=dict)
+    parked: dict[str, int] = field(default_factory=dict)
+    codec: StateCodec = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.codec = StateCodec(self.strategy.State)
+
+    def decide(self, share: Share, out: Output) -> None:
+        """Decide on a window; of a careful share, what cannot be decided on is put aside.
+
+        Of any other, whatever the strategy raises is raised: its state, and what it was about
+        to decide, cannot be used then.
+        """
+        aggregate = share.window.aggregate
+        if aggregate in self.parked:
+            self._decide_until(self.parked[aggregate], share, out)
+        elif share.careful:
+            self._decide_carefully(share, len(share.window), out)
+        else:
+            cell = self._cell(share.group, aggregate)
+            self._write(cell, share, 0, share.window, out.drafts)
+
+    def release(self, share: Share, then: int | None, out: Output) -> None:
+        """Decide on events that were held back of an aggregate; from `then` on others still are."""
+        aggregate = share.window.aggregate
+        self.parked.pop(aggregate, None)
+        self._decide_carefully(share, len(share.window), out)
+        if then is not None:
+            self.parked.setdefault(aggregate, then)
+
+    def forget(self, groups: Collection[int], key_group: Callable[[str], int]) -> None:
+        """Drop all that is known of key groups."""
+        for group in groups:
+            self.cells.pop(group, None)
+        for aggregate in [one for one in self.parked if key_group(one) in groups]:
+            del self.parked[aggregate]
+
+    def _cell(self, group: int, aggregate: str) -> Cell:
+        cells = self.cells.setdefault(group, {})
+        cell = cells.get(aggregate)
+        if cell is None:
+            begun = new_chain(self.line.agent, aggregate, GENESIS)
+            cell = cells[aggregate] = Cell(self.strategy.start(aggregate), begun)
+        return cell
+
+    def _decide_until(self, position: int, share: Share, out: Output) -> None:
+        """Decide on what comes before `position`, and hold the rest."""
+        places = share.rows.position[share.start : share.start + len(share.window)]
+        count = int(np.searchsorted(places, position))
+        self._decide_carefully(share, count, out)
+        if count < len(share.window):
+            self._hold(share, count, out)
+
+    def _decide_carefully(self, share: Share, count: int, out: Output) -> None:
+        """Decide on the first `count` events, one by one; park at the one that raises."""
+        aggregate = share.window.aggregate
+        for at in range(count):
+            cell = self.cells.get(share.group, {}).get(aggregate)
+            before = None if cell is None else self.codec.encode(cell.state)
+            chain = None if cell is None else replace(cell.chain)
+            drafts: list[Draft] = []
+            try:
+                cell = self._cell(share.group, aggregate)
+                self._write(cell, share, at, _row(share.window, at), drafts)
+            except Exception as error:  # noqa: BLE001 (whatever a strategy raises is its poison)
+                if before is None or chain is None:
+                    self.cells[share.group].pop(aggregate, None)
+                else:
+                    restored = Cell(self.codec.decode(before), chain)
+                    self.cells[share.group][aggregate] = restored
+                self._park(share, at, error, before or b"", out)
+                return
+            out.drafts.extend(drafts)
+
+    def _park(self, share: Share, at: int, error: Exception, state: bytes, out: Output) -> None:
+        aggregate = share.window.aggregate
+        row = share.start + at
+        position = int(share.rows.position[row])
+        self.parked[aggregate] = position
+        out.parked.append(
+            Parked(
+                Who(self.line.agent, aggregate),
+                position,
+                f"{type(error).__name__}: {error}",
+                "".join(traceback.format_exception(error)),
+                state,
+                write_ipc(share.batch.slice(row, 1)).to_pybytes(),
+                error.after if isinstance(error, Retryable) else 0.0,
+                error.attempts if isinstance(error, Retryable) else 0,
+            )
+        )
+        self._hold(share, at, out)
+
+    def _hold(self, share: Share, at: int, out: Output) -> None:
+        start, count = share.start + at, len(share.window) - at
+        positions = tuple(share.rows.position[start : start + count].tolist())
+        rows = write_ipc(share.batch.slice(start, count)).to_pybytes()
+        out.held.append(Held(Who(self.line.agent, share.window.aggregate), positions, rows))
+
+    def _write(
+        self, cell: Cell, share: Share, offset: int, window: Window, drafts: list[Draft]
+    ) -> None:
+        """Have the strategy decide on `window`, `offset` rows into the share; adds to `drafts`."""
+        last, ordinal = -1, 0
+        rows = share.rows
+        for made in self.on_window(cell.state, window):
+            row, decision = self._row_and_decision(made, last, window)
+            ordinal = ordinal + 1 if row == last else 0
+            last = row
+            place = share.start + offset + row
+            cause = rows.cause(place)
+            protocol = rows.protocol_of(place) or self.protocols[cause.source]
+            drafts.append(write_draft(self.line, cell.chain, decision, cause, ordinal, protocol))
+
+    def _row_and_decision(self, made: object, last: int, window: Window) -> tuple[int, Decision]:
+        match made:
+            case (int() | np.integer() as row, Decision() as decision):
+                if max(last, 0) <= row < len(window):
+                    return int(row), decision
+                wrong = f"decided on row {row} after row {last}: rows must not decrease"
+            case _:
+                wrong = f"returned {made!r}: it must return decisions, or pairs of row and decision"
+        raise DecisionInvalid(
+            f"strategy {self.strategy.name!r} of agent {self.line.agent!r}, in a window of"
+            f" {len(window)} rows of {window.aggregate!r}, {wrong}"
+        )
+
+
+def _row(window: Window, at: int) -> Window:
+    """A window of one row."""
+    cut = slice(at, at + 1)
+    time = window.time[cut]
+    return Window(
+        window.aggregate,
+        time,
+        time if window.known_at is window.time else window.known_at[cut],
+        window.type if isinstance(window.type, str) else window.type.cut(cut),
+        {
+            name: column.cut(cut) if isinstance(column, Text) else column[cut]
+            for name, column in window.columns.items()
+        },
+    )

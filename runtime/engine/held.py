@@ -1,0 +1,84 @@
+"""What the log holds of aggregates in quarantine, read back."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel
+
+from runtime.engine.ipc import read_ipc
+from runtime.engine.messages import ReadHeld, Who
+from runtime.engine.quarantine import InQuarantine
+from runtime.errors import StreamNotFound
+from runtime.events import (
+    EventsHeld,
+    RecordedEvent,
+    ReleaseAdvanced,
+    ReleaseBegun,
+    quarantine_stream,
+    run_stream,
+)
+
+
+class Streams(Protocol):
+    """What is asked of an event store."""
+
+    def heads(self, prefix: str = "") -> Iterator[RecordedEvent]:
+        """The last event of each stream that begins with `prefix`."""
+
+    def read_stream(self, stream: str) -> Iterator[RecordedEvent]:
+        """The events of `stream`; `StreamNotFound` for one that was never written."""
+
+
+class Standing(BaseModel):
+    """How an aggregate stands, as the last event of its quarantine stream says."""
+
+    stage: str
+    agent: str
+    aggregate: str
+    parked_at: int | None
+    held_to: int
+
+
+def in_quarantine(store: Streams, run: str) -> dict[str, tuple[InQuarantine, ...]]:
+    """What a run has to know of its aggregates in quarantine to go on, by stage."""
+    found: dict[str, tuple[InQuarantine, ...]] = {}
+    for event in store.heads(f"{run_stream(run)}/"):
+        standing = Standing.model_validate_json(event.data)
+        if standing.parked_at is None:
+            continue
+        begun = event.type in (ReleaseBegun.__name__, ReleaseAdvanced.__name__)
+        drop = (
+            event.type == ReleaseBegun.__name__
+            and ReleaseBegun.model_validate_json(event.data).drop
+        )
+        who = Who(standing.agent, standing.aggregate)
+        one = InQuarantine(who, standing.parked_at, standing.held_to, begun, drop)
+        found[standing.stage] = (*found.get(standing.stage, ()), one)
+    return found
+
+
+def held_batches(store: Streams, run: str, command: ReadHeld) -> tuple[pa.RecordBatch, ...]:
+    """What is held of a parked aggregate, from the event it was parked at on."""
+    batches: list[pa.RecordBatch] = []
+    for event in quarantine_events(store, quarantine_stream(run, *command.who)):
+        if sum(rows.num_rows for rows in batches) >= command.limit:
+            break
+        if event.type == EventsHeld.__name__:
+            rows = read_ipc(b64decode(EventsHeld.model_validate_json(event.data).rows))
+            rows = rows.filter(pc.greater_equal(rows.column("position"), command.first))
+            if rows.num_rows:
+                batches.append(rows)
+    return tuple(batches)
+
+
+def quarantine_events(store: Streams, stream: str) -> Iterator[RecordedEvent]:
+    """The events of a quarantine stream, none if it was never written."""
+    try:
+        yield from store.read_stream(stream)
+    except StreamNotFound:
+        return

@@ -1,0 +1,19 @@
+"""Rows as an Arrow IPC stream, and back."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+
+def write_ipc(rows: pa.RecordBatch) -> pa.Buffer:
+    """Rows as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue()
+
+
+def read_ipc(stream: pa.Buffer | bytes) -> pa.RecordBatch:
+    """The rows of an Arrow IPC stream of one batch."""
+    with pa.ipc.open_stream(stream) as reader:
+        return reader.read_next_batch()

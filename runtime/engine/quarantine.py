@@ -1,0 +1,225 @@
+"""Aggregates of a stage that cannot go on, and how they go on again. Pure.
+
+An aggregate is parked for one agent at one event: that event and all later ones of the
+aggregate are held, in the log, until it is released. A release gives it what is held, as a
+batch of its own; it takes place between two batches and is settled by the snapshot that
+reflects it, so that the log never says more than the state can be brought to again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runtime.engine.ipc import write_ipc
+from runtime.engine.keygroups import key_group
+from runtime.engine.messages import (
+    Advanced,
+    Freed,
+    GroupResult,
+    HeldRead,
+    Notice,
+    Parked,
+    ReadHeld,
+    Release,
+    Releasing,
+    Who,
+)
+
+
+class InQuarantine(NamedTuple):
+    """An aggregate that an earlier process parked: where, up to where it held, what it began."""
+
+    who: Who
+    position: int
+    held_to: int
+    releasing: bool = False
+    drop: bool = False
+
+
+@dataclass(slots=True)
+class Entry:
+    """A parked aggregate: since which position, how often it was tried again, when it is next.
+
+    `held_to` is the last position that an earlier process held of it.
+    """
+
+    position: int
+    tries: int = 0
+    due: float | None = None
+    held_to: int = -1
+
+
+@dataclass(slots=True)
+class _Going:
+    """A release under way: whether the first event is left out, and once it was sent, how."""
+
+    who: Who
+    drop: bool
+    seq: int = -1
+    empty: bool = False
+    then: int | None = None
+    again: Parked | None = None
+
+
+class Quarantine:
+    """What is parked in a stage, and the release under way.
+
+    `stale` are key groups whose host does not know yet that an aggregate goes on.
+    """
+
+    def __init__(self, parked: Sequence[InQuarantine] = ()) -> None:
+        self.entries = {one.who: Entry(one.position, held_to=one.held_to) for one in parked}
+        self.stale: set[int] = set()
+        self._reached = -1
+        self._asked: deque[tuple[Who, bool]] = deque()
+        self._going: _Going | None = None
+        self._asked.extend((one.who, one.drop) for one in parked if one.releasing)
+
+    @property
+    def holding(self) -> bool:
+        """Whether the stage has to come to rest, so that a release can take place."""
+        going = self._going
+        if going is not None and (going.seq < 0 or going.empty):
+            return True
+        return bool(self.stale) or (going is None and self._next() is not None)
+
+    def reach(self, position: int) -> None:
+        """All input before `position` has been taken in."""
+        self._reached = position
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be tried again later, by itself."""
+        return any(entry.due is not None for entry in self.entries.values())
+
+    def unsettled(self) -> bool:
+        """Whether a release waits for the snapshot that reflects it."""
+        return self._going is not None and self._going.seq >= 0
+
+    def within(self, groups: Collection[int]) -> tuple[tuple[Who, int], ...]:
+        """What is parked in these key groups, and at which position."""
+        return tuple(
+            (who, entry.position)
+            for who, entry in self.entries.items()
+            if key_group(who.aggregate) in groups
+        )
+
+    def accept(self, seq: int, result: GroupResult, now: float) -> tuple[Notice, ...]:
+        """Take in what was not decided on in batch `seq`; returns what is to be recorded."""
+        if self._going is not None and self._going.seq == seq:
+            self._going.again = result.parked[0] if result.parked else None
+            return ()
+        for parked in result.parked:
+            self.entries[parked.who] = _entry(parked, 0, now)
+        return (*result.parked, *result.held)
+
+    def convict(
+        self, whom: Collection[Who], position: int, row: pa.RecordBatch
+    ) -> tuple[Notice, ...]:
+        """Hosts died on the event at `position`: it is not tried again by itself."""
+        for who in whom:
+            self.entries.setdefault(who, Entry(position))
+        return tuple(_deadly(who, position, row) for who in whom)
+
+    def give_up(self, row: pa.RecordBatch) -> tuple[Parked, ...]:
+        """Hosts died on an event that is being released: all stays as it was."""
+        assert self._going is not None
+        who = self._going.who
+        return (_deadly(who, self.entries[who].position, row),)
+
+    def ask(self, who: Who, *, drop: bool) -> None:
+        """Ask for a release; of what is not parked, or being released, nothing comes."""
+        going = self._going is not None and self._going.who == who
+        asked = any(one == who for one, _ in self._asked)
+        if who in self.entries and not (going or asked):
+            self.entries[who].due = None
+            self._asked.append((who, drop))
+
+    def tick(self, now: float) -> None:
+        """Ask for what is to be tried again by now."""
+        for who, entry in self.entries.items():
+            if entry.due is not None and entry.due <= now:
+                entry.tries += 1
+                self.ask(who, drop=False)
+
+    def begin(self, stage: str, limit: int) -> ReadHeld | None:
+        """The next release, of `limit` events, if there is none under way; the stage is at rest."""
+        asked = self._next()
+        if self._going is not None or asked is None:
+            return None
+        self._asked.remove(asked)
+        who, drop = asked
+        self._going = _Going(who, drop)
+        return ReadHeld(stage, who, self.entries[who].position, limit + 2)
+
+    def send(
+        self, read: HeldRead, seq: int, limit: int
+    ) -> tuple[pa.RecordBatch, Releasing, Release]:
+        """The rows of a release, as batch `seq`, and what is to be recorded before.
+
+        What is held beyond `limit` follows when this much is settled.
+        """
+        going = self._going
+        assert going is not None
+        assert going.who == read.who
+        first = self.entries[going.who].position
+        rows = _joined(read.batches)
+        if going.drop:
+            rows = rows.filter(pc.greater(rows.column("position"), first))
+        positions = rows.column("position").to_pylist()
+        going.seq, going.empty = seq, not positions
+        going.then = positions[limit] if len(positions) > limit else None
+        last = max(positions[:limit], default=first)
+        begun = Releasing(going.who, first, last, going.drop)
+        return rows.slice(0, limit), begun, Release(going.who, going.then)
+
+    def settle(self, seq: int, now: float) -> tuple[Notice, ...]:
+        """A snapshot reflects all batches up to `seq`: what the release came to is recorded."""
+        going = self._going
+        if going is None or going.seq < 0 or going.seq > seq:
+            return ()
+        self._going = None
+        before = self.entries.pop(going.who)
+        if going.empty:
+            self.stale.add(key_group(going.who.aggregate))
+        if going.again is not None:
+            self.entries[going.who] = _entry(going.again, before.tries, now)
+            return (going.again,)
+        if going.then is None:
+            return (Freed(going.who),)
+        self.entries[going.who] = Entry(going.then, before.tries)
+        self._asked.appendleft((going.who, False))
+        return (Advanced(going.who, going.then),)
+
+    def _next(self) -> tuple[Who, bool] | None:
+        """The first release that was asked for and can take place.
+
+        What an earlier process held has to be read again before: else it came twice.
+        """
+        for who, drop in self._asked:
+            entry = self.entries[who]
+            if self._reached > max(entry.position, entry.held_to):
+                return who, drop
+        return None
+
+
+def _entry(parked: Parked, tries: int, now: float) -> Entry:
+    """When to try again: after the time the strategy asked for, doubled each time."""
+    due = now + parked.after * 2**tries if tries < parked.attempts else None
+    return Entry(parked.position, tries, due)
+
+
+def _deadly(who: Who, position: int, row: pa.RecordBatch) -> Parked:
+    error = "HostDied: the hosts that worked on this event died, one after the other"
+    return Parked(who, position, error, "", b"", write_ipc(row).to_pybytes())
+
+
+def _joined(batches: Collection[pa.RecordBatch]) -> pa.RecordBatch:
+    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    return table.to_batches()[0]

@@ -1,0 +1,131 @@
+"""Aggregates in quarantine, as the log has them: to look at, to try again, to resume with."""
+
+from __future__ import annotations
+
+import traceback
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pyarrow.compute as pc
+
+from runtime.deciding import Decision, StateCodec
+from runtime.engine.held import Standing, quarantine_events
+from runtime.engine.ipc import read_ipc
+from runtime.engine.notices import Author
+from runtime.engine.plan import RunPlan, strategy_class
+from runtime.engine.windows import read_rows
+from runtime.errors import RunMissing
+from runtime.events import (
+    AggregateParked,
+    EventsHeld,
+    ReleaseBegun,
+    id_text,
+    run_stream,
+)
+from runtime.identity import SigningKey
+from runtime.jobs.journal import started_runs
+from runtime.store import EventStore
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An aggregate in quarantine: how it stands, why, and how many events are held."""
+
+    run: str
+    standing: Standing
+    parked: AggregateParked
+    held: int
+    releasing: bool
+
+
+def author(plan: RunPlan, key: SigningKey) -> Author:
+    """Who records what a run does with aggregates in quarantine."""
+    stamps = {
+        agent.name: {
+            "strategy": agent.strategy,
+            "version": strategy_class(agent.strategy).version,
+            "parameters": dict(agent.parameters),
+        }
+        for agent in plan.agents
+    }
+    return Author(plan.run, plan.run_id, key.did, key.sign, stamps)
+
+
+def cases(store: EventStore, run: str) -> list[Case]:
+    """The aggregates of a run that are in quarantine, by agent and aggregate."""
+    found = []
+    for head in store.heads(f"{run_stream(run)}/"):
+        standing = Standing.model_validate_json(head.data)
+        if standing.parked_at is None:
+            continue
+        parked: AggregateParked | None = None
+        held = 0
+        for event in quarantine_events(store, head.stream):
+            if event.type == AggregateParked.__name__:
+                parked = AggregateParked.model_validate_json(event.data)
+            elif event.type == EventsHeld.__name__:
+                rows = read_ipc(b64decode(EventsHeld.model_validate_json(event.data).rows))
+                late = pc.greater_equal(rows.column("position"), standing.parked_at)
+                held += int(pc.sum(late).as_py() or 0)
+        assert parked is not None, f"{head.stream} does not begin with why it was parked"
+        releasing = head.type == ReleaseBegun.__name__
+        found.append(Case(run, standing, parked, held, releasing))
+    return found
+
+
+def find_case(store: EventStore, agent: str, aggregate: str) -> Case:
+    """The case of an agent's aggregate, in whichever run; `RunMissing` if it is in none."""
+    found = [case for run in started_runs(store) for case in cases(store, run.run)]
+    for case in found:
+        if (case.standing.agent, case.standing.aggregate) == (agent, aggregate):
+            return case
+    known = ", ".join(f"{c.standing.agent} {c.standing.aggregate}" for c in found[:5]) or "nothing"
+    raise RunMissing(
+        f"aggregate {aggregate!r} of agent {agent!r} is not in quarantine; in quarantine: {known}"
+    )
+
+
+def parked_event(case: Case) -> dict[str, Any]:
+    """The event a case was parked at, as its fields."""
+    (row,) = read_ipc(b64decode(case.parked.row)).to_pylist()
+    return {name: id_text(value) if name == "id" else value for name, value in row.items()}
+
+
+def parked_state(case: Case) -> object:
+    """The state before the event, as plain data; None if there was none or it is not known."""
+    state = b64decode(case.parked.state)
+    return msgspec.msgpack.decode(state) if state else None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What became of the event on today's code: decisions, or what was raised."""
+
+    version: str
+    decisions: tuple[Decision, ...]
+    error: str = ""
+    trace: str = ""
+
+
+def prove(case: Case) -> Proof:
+    """Decide on the event of a case once more, with the strategy as it is installed now.
+
+    Nothing is written, and what an event kills a host with kills this process too. Raises
+    `ConfigError` if the strategy cannot be loaded any more, `StateInvalid` if the state of
+    then does not fit it.
+    """
+    strategy = strategy_class(case.parked.strategy).configure(case.parked.parameters)
+    stored = b64decode(case.parked.state)
+    rows = read_rows(read_ipc(b64decode(case.parked.row)), strategy.inputs)
+    ((_, window),) = rows.windows()
+    codec = StateCodec(strategy.State)
+    state = codec.decode(stored) if stored else None
+    try:
+        state = strategy.start(window.aggregate) if state is None else state
+        decided = tuple(decision for _, decision in strategy.on_window(state, window))
+    except Exception as error:  # noqa: BLE001 (whatever a strategy raises is what is asked for)
+        trace = "".join(traceback.format_exception(error))
+        return Proof(strategy.version, (), f"{type(error).__name__}: {error}", trace)
+    return Proof(strategy.version, decided)

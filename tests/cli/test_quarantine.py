@@ -1,0 +1,108 @@
+"""`lucent quarantine`: looked at, proved, released and dropped from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Lucent
+from tests.support.jobs import write_rates
+from tests.support.strategies import HERE, Moody
+
+CONFIG = f"""
+[run]
+name = "moody"
+[store]
+path = "log.db"
+[keys]
+demo = true
+[hosts]
+shell = "local"
+count = 1
+[[feeds]]
+name = "rates"
+path = "rates.parquet"
+event_type = "PoolRateObserved"
+aggregate = ["pool"]
+event_time = {{ column = "at", unit = "ns" }}
+columns = {{ rate = "rate", symbol = "symbol" }}
+[[agents]]
+name = "moody"
+strategy = "{HERE}:Moody"
+listens = ["PoolRateObserved"]
+"""
+POOL = "celo/usdc"
+
+
+@pytest.fixture
+def sick(lucent: Lucent, monkeypatch: pytest.MonkeyPatch) -> Lucent:
+    """The command, where a run has left an aggregate in quarantine."""
+    write_rates(Path("rates.parquet"))
+    Path("moody.toml").write_text(CONFIG, encoding="utf-8")
+    monkeypatch.setattr(Moody, "hated", (POOL,))
+    ended = lucent("run", "moody.toml")
+    assert ended.code == 0
+    assert "1 aggregate in quarantine" in ended.out
+    return lucent
+
+
+def test_what_is_in_quarantine_is_listed_and_shown(sick: Lucent) -> None:
+    listed = sick("quarantine", "list", "log.db")
+    assert POOL in listed.out
+    assert "RuntimeError" in listed.out
+    shown = sick("quarantine", "show", "log.db", "moody", POOL).out
+    assert "RuntimeError: I do not like celo/usdc" in shown
+    assert "5 events are held" in shown
+    assert '"count": 3' in shown
+    assert "in on_event" in shown
+    assert '"rate": 0.043' in shown
+
+
+def test_an_event_is_proved_on_the_code_of_today(
+    sick: Lucent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = sick("quarantine", "prove", "log.db", "moody", POOL)
+    assert again.code == 1
+    assert "raises RuntimeError" in again.out
+    monkeypatch.setattr(Moody, "hated", ())
+    cured = sick("quarantine", "prove", "log.db", "moody", POOL)
+    assert cured.code == 0
+    assert "decides: 1 decision" in cured.out
+
+
+def test_a_release_goes_on_in_order(sick: Lucent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Moody, "hated", ())
+    whole = sick("run", "moody.toml", "--store", "whole.db")
+    released = sick("quarantine", "release", "moody.toml", "moody", POOL)
+    assert released.root == whole.root
+    assert sick("verify", "log.db").code == 0
+    assert "0 aggregates" in sick("quarantine", "list", "log.db").out
+
+
+def test_what_raises_again_stays(sick: Lucent) -> None:
+    released = sick("quarantine", "release", "moody.toml", "moody", POOL)
+    assert "1 in quarantine still" in released.out
+
+
+def test_an_event_can_be_dropped(sick: Lucent) -> None:
+    assert sick("quarantine", "drop", "moody.toml", "moody", POOL).code == 0
+    lines = sick("decisions", "log.db", "--aggregate", POOL, "--format", "jsonl").out
+    rows = [json.loads(line)["metadata"]["row"] for line in lines.splitlines()]
+    assert len(rows) == 7
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show", "log.db", "moody", "nobody"),
+        ("prove", "log.db", "nobody", POOL),
+        ("release", "moody.toml", "moody", "nobody"),
+        ("drop", "moody.toml", "nobody", POOL),
+    ],
+)
+def test_what_is_not_in_quarantine_is_told(sick: Lucent, command: tuple[str, ...]) -> None:
+    ended = sick("quarantine", *command)
+    assert ended.code == 2
+    assert f"in quarantine: moody {POOL}" in ended.err

@@ -66,7 +66,10 @@ class HostActor:
         try:
             batch = read_ipc(rows)
             decided = self._host.decide(stage, batch, careful=careful, release=release)
-            signed = () if mute else decided.results(sign(decided.drafts, self._keys))
+            signed: Results = ()
+            if not mute:
+                together = self._plan.signing_block > 1 and release is None
+                signed = decided.results(sign(decided.drafts, self._keys, batch=together))
         except LucentError as error:
             return error
         return signed, decided.raised

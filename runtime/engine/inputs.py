@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from runtime.engine.blocks import read_block
 from runtime.engine.messages import Advance, BatchArrived, FeedEnded, FeedIdle
 from runtime.errors import ConfigError
 from runtime.feeds import DecisionTape, Feed, FeedBatch
@@ -19,13 +20,20 @@ class Observations:
     """The merged observations, cut down to the event types and values a stage wants.
 
     `key` names the text column that becomes the aggregate; rows where it is empty are
-    passed over.
+    passed over. With a `block` above 1, each batch is a whole block of positions.
     """
 
     def __init__(
-        self, stage: str, feed: Feed, listens: tuple[str, ...], key: str, select: Select
+        self,
+        stage: str,
+        feed: Feed,
+        listens: tuple[str, ...],
+        key: str,
+        select: Select,
+        *,
+        block: int = 1,
     ) -> None:
-        self._stage, self._feed, self._key = stage, feed, key
+        self._stage, self._feed, self._key, self._block = stage, feed, key, block
         self._wanted = {"type": listens, **select}
         missing = [name for name in (key, *select) if name not in feed.schema.names]
         if missing:
@@ -36,7 +44,8 @@ class Observations:
 
     def read(self, limit: int) -> BatchArrived | FeedIdle | FeedEnded:
         """The next observations; their feeds end, but are never idle."""
-        batch = self._feed.read(limit)
+        block = self._block
+        batch = self._feed.read(limit) if block == 1 else read_block(self._feed, block)
         if batch is None:
             return FeedEnded(self._stage)
         return _arrived(self._stage, batch, self._wanted, self._key)

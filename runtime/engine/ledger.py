@@ -8,8 +8,8 @@ from typing import Protocol
 
 from runtime.engine.messages import Commit, Sealed, StageSnapshot
 from runtime.engine.notices import NoticeBook
-from runtime.errors import ReplayDiverged
-from runtime.events import NewEvent, RecordedEvent
+from runtime.errors import MetadataInvalid, ReplayDiverged
+from runtime.events import NewEvent, RecordedEvent, split_metadata
 from runtime.store import Append, Checkpoint, Fence, Snapshot, Write
 
 
@@ -82,12 +82,24 @@ class Ledger:
         return False
 
     def _compare(self, event: Sealed, stored: RecordedEvent) -> None:
-        if event[2:] != (stored.event_id, stored.type, stored.data, stored.metadata):
+        if not _is_same(event, stored):
             raise ReplayDiverged(
                 f"event {event.revision} of {event.stream} was decided differently this time:"
                 " the strategy, a library or the processor changed since the run began;"
                 " compare the fingerprints in its RunStarted and RunResumed events"
             )
+
+
+def _is_same(event: Sealed, stored: RecordedEvent) -> bool:
+    """Whether all that is signed is the same; it may have been signed with other events."""
+    if event[2:5] != (stored.event_id, stored.type, stored.data):
+        return False
+    if event.metadata == stored.metadata:
+        return True
+    try:
+        return split_metadata(event.metadata)[0] == split_metadata(stored.metadata)[0]
+    except MetadataInvalid:
+        return False
 
 
 def _joined(name: str, before: Snapshot | None, taken: StageSnapshot) -> Snapshot:

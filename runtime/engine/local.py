@@ -21,7 +21,7 @@ from runtime.engine.messages import (
 )
 from runtime.engine.plan import RunPlan, build_host, signers
 from runtime.engine.runner import Load, Post
-from runtime.engine.signing import sign
+from runtime.engine.signing import Drafts, sign
 from runtime.engine.threads import single_threaded
 
 
@@ -68,10 +68,16 @@ class LocalHosts:
         )
         results: Results = ()
         if not command.mute:
-            signed = sign(decided.drafts, self._keys, self._pool.map, self._cores)
+            signed = self._sign(decided.drafts, command)
             results = decided.results(signed)
         place = (command.stage, command.seq, command.host, command.ticket)
         self._post(HostAnswered(*place, results, decided.raised, command.piece))
+
+    def _sign(self, drafts: Drafts, command: Send) -> Results:
+        batch = self._plan.signing_block > 1 and command.release is None
+        if batch:
+            return sign(drafts, self._keys, batch=True)
+        return sign(drafts, self._keys, self._pool.map, self._cores)
 
     def _snapshot(self, command: TakeSnapshot) -> None:
         parts = self._hosts[command.host].snapshot(command.stage, command.groups)

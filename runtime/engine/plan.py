@@ -71,6 +71,7 @@ class RunPlan:
     limits: CreditLimits = field(default_factory=CreditLimits)
     snapshot_events: int = 100_000
     scaling: ScalingPolicy | None = None
+    signing_block: int = 1
     paths: tuple[str, ...] = ()
 
     @property

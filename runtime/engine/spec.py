@@ -14,7 +14,8 @@ class StageSpec:
     `upstream` is empty for a stage that takes in observations. `position` is the watermark
     of its last checkpoint: all it decided on causes before it is in the log. `cursor` is that
     of the snapshot the store has of it, "" if it has none; `parked` are aggregates in
-    quarantine. `agents` decide in it.
+    quarantine. `agents` decide in it. A batch is asked for when there is room for `block`
+    events.
     """
 
     name: str
@@ -23,3 +24,4 @@ class StageSpec:
     parked: tuple[InQuarantine, ...] = ()
     cursor: str = ""
     agents: tuple[str, ...] = ()
+    block: int = 1

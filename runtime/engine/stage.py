@@ -94,7 +94,8 @@ class Stage:
         resting = self.pulled or self.idle or self.ended or self.quarantine.holding
         if resting or not self.routing.slots:
             return 0
-        return min(self._credit.room(), self._retained.room())
+        room = min(self._credit.room(), self._retained.room())
+        return room if room >= self.spec.block else 0
 
     @property
     def load(self) -> float:

@@ -27,6 +27,9 @@ class RunStarted(Lifecycle):
     feeds: list[dict[str, Any]] = Field(description="name, declaration, digest of each")
     locations: dict[str, str] = Field(description="where each feed was read from; not in the id")
     fingerprint: dict[str, str] = Field(description="library versions, processor, platform")
+    signing_block: int = Field(
+        1, description="decisions of a stream on so many positions share one signature"
+    )
 
     @field_validator("agents", "feeds")
     @classmethod

@@ -30,6 +30,9 @@ from runtime.events import (
 from runtime.feeds.port import FeedBatch
 from runtime.store import EventStore, Filter
 
+END = 1 << 62
+"""A watermark at or beyond this says that there will never be other decisions."""
+
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _BASE = {
     "aggregate": _TEXT,
@@ -102,11 +105,13 @@ class DecisionTape:
     between two positions only (so a batch may exceed its limit by decisions on the same
     observation). Memory holds what stands in the log between two marks. What an aggregate
     decided late, because it was in quarantine, is passed over: whoever reads the log again
-    reads the same.
+    reads the same. With a `block` above 1, a batch is what was decided on one whole block of
+    that many positions.
     """
 
-    def __init__(self, store: EventStore, source: DecisionSource) -> None:
+    def __init__(self, store: EventStore, source: DecisionSource, block: int = 1) -> None:
         self._store = store
+        self._block = block
         self._source = source
         streams = [f"agent-{agent}/" for agent in source.ranks]
         self._releases = Filter([f"{run_stream(source.run)}/"], [ReleaseBegun.__name__])
@@ -148,6 +153,8 @@ class DecisionTape:
             self._marks.popleft()
         if not self._marks:
             return None
+        if self._block > 1:
+            return self._read_block()
         watermark, log = self._marks[0]
         self._scan(log)
         taken: list[_Waiting] = []
@@ -160,6 +167,24 @@ class DecisionTape:
         self._position = taken[-1].position + 1 if more else watermark
         cursor = json.dumps({"position": self._position, "log": self._first()}, sort_keys=True)
         return FeedBatch(self._batch(taken), self._position, cursor)
+
+    def _read_block(self) -> FeedBatch | None:
+        """The decisions of the next block of positions that has any, once it is complete."""
+        watermark, log = self._marks[-1]
+        self._scan(log)
+        complete = watermark if watermark >= END else watermark - watermark % self._block
+        if complete <= self._position:
+            return None
+        end = complete
+        if self._heap and self._heap[0].position < complete:
+            end = (self._heap[0].position // self._block + 1) * self._block
+        taken = []
+        while self._heap and self._heap[0].position < end:
+            taken.append(heapq.heappop(self._heap))
+            self._gone.add(taken[-1].event.position)
+        self._position = end
+        cursor = json.dumps({"position": end, "log": self._first()}, sort_keys=True)
+        return FeedBatch(self._batch(taken), end, cursor)
 
     def _first(self) -> int:
         """Where the log must be read again from, if only what was handed out is remembered."""

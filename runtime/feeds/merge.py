@@ -97,6 +97,11 @@ class Merge:
             if place is not None:
                 tape.seek(place)
 
+    @property
+    def position(self) -> int:
+        """The position of the next row."""
+        return self._position
+
     def read(self, limit: int) -> FeedBatch | None:
         """The next rows, `limit` (1 or more) at most; None at the end or when closed.
 

@@ -59,6 +59,10 @@ class Feed(Protocol):
 
     schema: pa.Schema
 
+    @property
+    def position(self) -> int:
+        """The position of the next row."""
+
     def read(self, limit: int) -> FeedBatch | None:
         """The next rows, `limit` at most; None at the end. Raises `FeedError` leaves."""
 

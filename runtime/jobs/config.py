@@ -49,10 +49,16 @@ def resolve_path(path: str, base: Path) -> Path:
 
 
 class RunSection(Section):
-    """`[run]`: the name of the run, and every how many events its state is snapshotted."""
+    """`[run]`: the name of the run, and every how many events its state is snapshotted.
+
+    With a `signing_block` above 1, decisions of a stream on so many positions of the input
+    share one signature, each with a proof of its own: cheaper to sign and to verify, but
+    they are stored only when the block is complete. For history, not for live feeds.
+    """
 
     name: str
     snapshot_events: int = Field(100_000, ge=1)
+    signing_block: int = Field(1, ge=1, le=65_536)
 
     @field_validator("name")
     @classmethod
@@ -181,6 +187,16 @@ class RunConfig(Section):
     @classmethod
     def title(cls) -> str:
         return "the config"
+
+    @model_validator(mode="after")
+    def _blocks_fit(self) -> Self:
+        block, credit = self.run.signing_block, self.credit
+        if block > min(credit.batch, credit.events):
+            raise ValueError(
+                f"[run] signing_block = {block} is more than a batch holds: set [credit] batch"
+                " and events to as many at least"
+            )
+        return self
 
     @property
     def base(self) -> Path:

@@ -255,14 +255,16 @@ def _spec(ground: _Ground, stage: StagePlan) -> StageSpec:
     parked = ground.parked.get(stage.name, ())
     cursor = ground.cursors.get(stage.name, "")
     agents = tuple(agent.name for agent in stage.agents)
-    return StageSpec(stage.name, upstream, position, parked, cursor, agents)
+    block = ground.plan.signing_block
+    return StageSpec(stage.name, upstream, position, parked, cursor, agents, block)
 
 
 def _stage_feed(
     ground: _Ground, stage: StagePlan, cursor: str | None, opened: list[Feed]
 ) -> StageFeed:
+    block = ground.plan.signing_block
     if stage.upstream:
-        tape = DecisionTape(ground.store, _source(ground.plan, stage))
+        tape = DecisionTape(ground.store, _source(ground.plan, stage), block)
         if cursor is not None:
             tape.seek(cursor)
         return Decisions(stage.name, tape, stage.select)
@@ -270,7 +272,7 @@ def _stage_feed(
     opened.append(feed)
     if cursor is not None:
         feed.seek(cursor)
-    return Observations(stage.name, feed, stage.listens, stage.key, stage.select)
+    return Observations(stage.name, feed, stage.listens, stage.key, stage.select, block=block)
 
 
 def _source(plan: RunPlan, stage: StagePlan) -> DecisionSource:

@@ -65,6 +65,7 @@ class Journal:
                 feeds=declared["feeds"],
                 locations=declared["locations"],
                 fingerprint=dict(fingerprint),
+                signing_block=declared.get("signing_block", 1),
             )
             self._append(start, None)
             return True

@@ -35,6 +35,8 @@ def _wrong(where: tuple[int | str, ...], error: Any) -> str:
 
 def _setting(where: tuple[int | str, ...]) -> str:
     """What a user calls a setting: `[hosts] count`, or `[[feeds]] number 2: policy`."""
+    if not where:
+        return "the config"
     first, rest = where[0], [str(part) for part in where[1:]]
     if not rest:
         return f"[{first}]" if first in {"run", "store"} else f"[[{first}]]"

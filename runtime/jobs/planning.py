@@ -90,7 +90,9 @@ def plan_run(
         | feed.model_dump(mode="json", exclude={"path", "name"}, exclude_defaults=True)
         for feed in config.feeds
     ]
-    declared = {"agents": agents, "feeds": feeds}
+    declared: dict[str, Any] = {"agents": agents, "feeds": feeds}
+    if config.run.signing_block > 1:
+        declared["signing_block"] = config.run.signing_block
     text = msgspec.json.encode({"run": config.run.name} | declared, order="deterministic")
     plan = RunPlan(
         run=config.run.name,
@@ -101,6 +103,7 @@ def plan_run(
         scaling=None if config.autoscale is None else config.autoscale.policy(),
         limits=config.credit.limits(),
         snapshot_events=config.run.snapshot_events,
+        signing_block=config.run.signing_block,
         paths=(str(config.base.absolute()), str(Path.cwd())),
     )
     return plan, {**declared, "locations": {feed.name: feed.path for feed in config.feeds}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
+from time import perf_counter
 from typing import Any, ClassVar
 
 from runtime.deciding import Decided, Decision, Event, Parameters, Strategy
@@ -75,3 +76,29 @@ class TickZScore(Strategy[TickState]):
             features={"price": price, "z": round(z, 6)},
             thresholds=self._thresholds,
         )
+
+
+class BusyParameters(Parameters):
+    """Microseconds of work an event, and every how many events to decide."""
+
+    micros: float = 20.0
+    every: int = 50
+
+
+class Busy(Strategy[TickState]):
+    """Spends a fixed time of the processor on each event."""
+
+    name = "busy"
+    version = "1"
+    inputs: ClassVar[Mapping[str, type]] = {"price": float}
+    Parameters: ClassVar[Any] = BusyParameters
+    State: ClassVar[type] = TickState
+
+    def on_event(self, state: TickState, event: Event) -> Decided:
+        until = perf_counter() + self.parameters.micros * 1e-6
+        while perf_counter() < until:
+            pass
+        state.n += 1
+        if state.n % self.parameters.every:
+            return None
+        return Decision("hold", 0.5, features={"n": state.n})

@@ -30,8 +30,14 @@ ROUNDS = 5
 CASES = (
     ("local, event by event", {"shell": "local", "form": "event", "hosts": 1}),
     ("local, window", {"shell": "local", "form": "window", "hosts": 1}),
+    ("local, window, blocks", {"shell": "local", "form": "window", "hosts": 1, "block": 65_536}),
     ("Ray 2 hosts, event by event", {"shell": "ray", "form": "event", "hosts": 2}),
     ("Ray 2 hosts, window", {"shell": "ray", "form": "window", "hosts": 2}),
+    (
+        "Ray 2 hosts, window, blocks",
+        {"shell": "ray", "form": "window", "hosts": 2, "block": 65_536},
+    ),
+    ("Ray 2 hosts, event, blocks", {"shell": "ray", "form": "event", "hosts": 2, "block": 65_536}),
 )
 
 

@@ -53,7 +53,7 @@ def write_tape(ticks: ModuleType, count: int, path: Path) -> None:
 def config(ticks: ModuleType, directory: Path, **run: Any) -> RunConfig:
     """The job over `directory`/ticks.parquet; `run` gives shell, hosts, form, batch, events."""
     data = {
-        "run": {"name": "ticks"},
+        "run": {"name": "ticks", "signing_block": run.get("block", 1)},
         "store": {"path": run["store"]},
         "keys": {"demo": True},
         "hosts": {"count": run.get("hosts", 1), "shell": run["shell"]},

@@ -24,7 +24,11 @@ ROOT = "c668929f8f7c6cae9855360d04ee67fa97fc1e44bf3dc542805b10766a9250ef"
 def arithmetic(store: Path, **changes: Any) -> RunConfig:
     """Two stages of plain arithmetic over all pools: a scout a pool, a follower a symbol."""
     data: dict[str, Any] = {
-        "run": {"name": "arithmetic", "snapshot_events": changes.pop("snapshot_events", 10_000)},
+        "run": {
+            "name": "arithmetic",
+            "snapshot_events": changes.pop("snapshot_events", 10_000),
+            "signing_block": changes.pop("signing_block", 1),
+        },
         "store": {"path": str(store)},
         "keys": {"demo": True},
         "hosts": {"shell": "local", "count": changes.pop("hosts", 2)},

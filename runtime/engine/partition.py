@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -58,23 +60,19 @@ class Partitioner:
         self._learn(column.dictionary)
         self._rank(hosts)
         codes = column.indices.to_numpy(zero_copy_only=False)
-        groups = self._groups[codes]
-        chosen = hosts[groups]
+        counts = np.bincount(self._groups[codes], minlength=GROUPS)
         order = np.argsort(self._ranks[codes], kind="stable")
-        left_out = int(np.count_nonzero(chosen == NOWHERE))
+        left_out = int(counts[hosts == NOWHERE].sum())
         ordered = rows.take(pa.array(order[left_out:]))
         parts, start = [], 0
-        for host in np.flatnonzero(np.bincount(chosen + 1)[1:]).tolist():
-            touched = np.bincount(groups[chosen == host], minlength=GROUPS)
-            count = int(touched.sum())
-            parts.append(
-                Part(host, tuple(np.flatnonzero(touched).tolist()), ordered.slice(start, count))
-            )
+        for host, groups in _by_host(np.flatnonzero(counts), hosts):
+            count = int(counts[groups].sum())
+            parts.append(Part(host, tuple(groups.tolist()), ordered.slice(start, count)))
             start += count
         return parts
 
     def _learn(self, names: pa.Array) -> None:
-        if names is self._names or names.equals(self._names):
+        if _is_same(names, self._names):
             return
         texts = names.to_pylist()
         self._names = names
@@ -91,3 +89,29 @@ class Partitioner:
         kind = np.uint16 if len(by_host) < 65_536 else np.int32
         self._ranks = np.empty(len(by_host), kind)
         self._ranks[self._by_name[by_host]] = np.arange(len(by_host))
+
+
+def _is_same(names: pa.Array, others: pa.Array) -> bool:
+    """Whether two arrays of text are the same; at once where they share their memory."""
+    if len(names) != len(others):
+        return False
+    places = [
+        [None if buffer is None else buffer.address for buffer in array.buffers()]
+        for array in (names, others)
+    ]
+    if places[0] == places[1] and names.offset == others.offset:
+        return True
+    equal: bool = names.equals(others)
+    return equal
+
+
+def _by_host(
+    groups: NDArray[np.intp], hosts: NDArray[np.int32]
+) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The groups of each host, by host; without those that are nowhere."""
+    order = np.argsort(hosts[groups], kind="stable")
+    ordered = groups[order]
+    owners = hosts[ordered]
+    borders = np.flatnonzero(np.diff(owners, prepend=NOWHERE))
+    for start, end in pairwise([*borders.tolist(), len(ordered)]):
+        yield int(owners[start]), ordered[start:end]

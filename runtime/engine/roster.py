@@ -173,6 +173,8 @@ class Roster:
 
     def leaving(self) -> list[int]:
         """Hosts whose slot is no longer wanted and that have answered all they were given."""
+        if len(self.records) <= self.wanted:
+            return []
         return [
             r.host
             for r in self.records.values()

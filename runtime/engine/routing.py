@@ -17,7 +17,8 @@ class Routing:
     """Key groups belong to slots, and a slot has a host; a group may be lost meanwhile.
 
     A slot outlives its host: another host takes it over, and with it the same groups.
-    `hosts` gives the host that holds each group, `NOWHERE` for a lost one.
+    `hosts` gives the host that holds each group, `NOWHERE` for a lost one; `whole` says that
+    none is lost.
 
     >>> routing = Routing()
     >>> _ = routing.switch([0, 1]); {h: len(g) for h, g in routing.settle({0: 7, 1: 8}).items()}
@@ -27,14 +28,10 @@ class Routing:
     """
 
     def __init__(self) -> None:
+        self.whole = False
         self.slots: tuple[int, ...] = ()
         self.hosts: NDArray[np.int32] = np.full(GROUPS, NOWHERE, np.int32)
         self._owners: NDArray[np.int32] = np.full(GROUPS, NOWHERE, np.int32)
-
-    @property
-    def whole(self) -> bool:
-        """Whether no group is lost."""
-        return bool((self.hosts != NOWHERE).all())
 
     def count(self, host: int) -> int:
         """How many groups `host` holds."""
@@ -48,10 +45,12 @@ class Routing:
     def lose(self, host: int) -> None:
         """What `host` held is lost."""
         self.hosts[self.hosts == host] = NOWHERE
+        self._look()
 
     def lose_groups(self, groups: Iterable[int]) -> None:
         """The state of these groups cannot be used any more, wherever they are."""
         self.hosts[list(groups)] = NOWHERE
+        self._look()
 
     def switch(self, slots: Iterable[int]) -> dict[int, Groups]:
         """Spread the groups over `slots`; returns those that hosts have to give up."""
@@ -61,6 +60,7 @@ class Routing:
         given_up = _by_host(self.hosts, moved)
         self.hosts[owners != self._owners] = NOWHERE
         self._owners = owners
+        self._look()
         return given_up
 
     def settle(self, serving: Mapping[int, int], but: Collection[int] = ()) -> dict[int, Groups]:
@@ -75,7 +75,11 @@ class Routing:
         table[list(but)] = NOWHERE
         found = (self.hosts == NOWHERE) & (table != NOWHERE)
         self.hosts[found] = table[found]
+        self._look()
         return _by_host(self.hosts, found)
+
+    def _look(self) -> None:
+        self.whole = bool((self.hosts != NOWHERE).all())
 
 
 def _by_host(hosts: NDArray[np.int32], chosen: NDArray[np.bool_]) -> dict[int, Groups]:

@@ -36,9 +36,12 @@ class Sequencer(Generic[T]):
         waiting = self._expected.get(group)
         if not waiting or seq < waiting[0]:
             return []
-        self._arrived.setdefault((seq, group), result)
-        released: list[tuple[int, T]] = []
-        while waiting and (waiting[0], group) in self._arrived:
+        if seq > waiting[0]:
+            self._arrived.setdefault((seq, group), result)
+            return []
+        waiting.popleft()
+        released = [(seq, self._arrived.pop((seq, group), result) if self._arrived else result)]
+        while self._arrived and waiting and (waiting[0], group) in self._arrived:
             first = waiting.popleft()
             released.append((first, self._arrived.pop((first, group))))
         return released

@@ -167,11 +167,14 @@ class Stage:
         """Count each result of a key group once; returns what they release, in order."""
         released: list[Sealed] = []
         notices: list[Notice] = []
+        quarantine, watched = self.quarantine, batch.release is not None
         for result in results:
             if result.group not in batch.missing:
                 continue
             batch.missing.discard(result.group)
-            noted = self.quarantine.accept(batch.seq, result, self._now)
+            noted = (
+                quarantine.accept(batch.seq, result, self._now) if watched or result.held else ()
+            )
             for _, ready in self._sequencer.arrive(batch.seq, result.group, (result, noted)):
                 released.extend(ready[0].events)
                 notices.extend(ready[1])
@@ -247,15 +250,17 @@ class Stage:
             self.routing.lose(host)
             self._give_up_barrier()
 
+    def settled(self, slots: tuple[int, ...]) -> bool:
+        """Whether every key group is where it belongs, with `slots` in service."""
+        return self.routing.whole and slots == self.routing.slots
+
     def reroute(self, slots: tuple[int, ...], serving: Mapping[int, int]) -> list[Command]:
         """Bring each key group to the host it belongs to.
 
         `slots` are those in service, `serving` the hosts of those that have one. Waits while
         a snapshot is being made durable, and for one before groups move from living hosts.
         """
-        settled = slots == self.routing.slots and self.routing.whole
-        if self._sealing is not None or settled:
-            self._may_move = False
+        if self._sealing is not None or self.settled(slots):
             return []
         commands: list[Command] = []
         if slots != self.routing.slots and self._may_switch(slots):
@@ -266,12 +271,12 @@ class Stage:
             self._give_up_barrier()
             commands += self._rebuild(host, groups)
         self.routing.lose_groups(self._hunt.probing)
-        self._may_move = False
         return commands
 
     def barrier(self, slots: tuple[int, ...], *, final: bool = False) -> list[Command]:
         """Begin a snapshot behind the last batch if one is due."""
         moving = slots != self.routing.slots
+        self._may_move = False
         last = self._batches.last
         unready = last is None or not self.routing.whole
         release = self.quarantine.holding or self.quarantine.unsettled()

@@ -269,7 +269,8 @@ class Supervisor:
         """Add what is due now, whatever was told, and note what hosts are given."""
         roster = self._roster
         for stage in self._stages.values():
-            commands += stage.reroute(roster.slots, roster.serving)
+            if not stage.settled(roster.slots):
+                commands += stage.reroute(roster.slots, roster.serving)
             commands += stage.barrier(roster.slots)
             commands += self._snapshot(stage)
             held = stage.read_held()

@@ -1,0 +1,113 @@
+"""What the supervisor itself costs: CPU nanoseconds an event, hosts and log answering at once."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+
+import numpy as np
+import pyarrow as pa
+
+from runtime.engine.credit import CreditLimits
+from runtime.engine.keygroups import key_group
+from runtime.engine.messages import (
+    BatchArrived,
+    Command,
+    Commit,
+    Committed,
+    GroupResult,
+    HostAnswered,
+    HostReady,
+    Message,
+    Pull,
+    Restore,
+    Send,
+    SnapshotTaken,
+    StartHost,
+    TakeSnapshot,
+)
+from runtime.engine.roster import Pooling
+from runtime.engine.spec import StageSpec
+from runtime.engine.supervisor import Supervisor
+
+BATCH = 4_096
+BATCHES = 200
+WIDTH = 8
+
+
+class Rig:
+    """A supervisor, and everything around it that costs nothing."""
+
+    def __init__(self, aggregates: int, hosts: int) -> None:
+        limits = CreditLimits(events=BATCH * 16, batch=BATCH)
+        self.supervisor = Supervisor([StageSpec("one")], Pooling(hosts), limits)
+        self.names = pa.array([f"pool-{number}" for number in range(aggregates)])
+        self.groups = np.array([key_group(f"pool-{n}") for n in range(aggregates)])
+        self.rng = np.random.default_rng(7)
+        self.spent = 0.0
+        self.read = 0
+        self.results = {g: GroupResult(g, ()) for g in range(256)}
+        self.commits: list[Commit] = []
+
+    def batch(self) -> BatchArrived:
+        """A batch of random aggregates."""
+        codes = self.rng.integers(0, len(self.names), BATCH).astype(np.int32)
+        columns: list[pa.Array] = [pa.DictionaryArray.from_arrays(pa.array(codes), self.names)]
+        columns += [pa.array(np.arange(self.read, self.read + BATCH))]
+        columns += [pa.array(self.rng.random(BATCH)) for _ in range(WIDTH - 2)]
+        self.read += BATCH
+        names = ["aggregate", "position", *(f"x{number}" for number in range(WIDTH - 2))]
+        rows = pa.RecordBatch.from_arrays(columns, names)
+        return BatchArrived("one", rows, self.read, str(self.read))
+
+    def run(self) -> float:
+        """Nanoseconds of CPU an event, once warm."""
+        commands = deque(self.supervisor.start(-1))
+        batches = 0
+        while batches < BATCHES:
+            message = self.carry_out(commands.popleft()) if commands else None
+            if message is None and not commands and self.commits:
+                last = self.commits[-1].number
+                self.commits = []
+                message = Committed(last, last)
+            if message is None:
+                continue
+            batches += isinstance(message, BatchArrived)
+            began = time.process_time()
+            commands.extend(self.supervisor.handle(message))
+            self.spent += time.process_time() - began if batches > 10 else 0.0
+        return self.spent / ((BATCHES - 10) * BATCH) * 1e9
+
+    def carry_out(self, command: Command) -> Message | None:
+        """Answer a command at once."""
+        match command:
+            case StartHost():
+                return HostReady(command.host)
+            case Pull():
+                return self.batch()
+            case Send():
+                codes = command.rows.column(0).indices.to_numpy()
+                touched = np.unique(self.groups[codes]).tolist()
+                results = tuple(self.results[group] for group in touched)
+                place = ("one", command.seq, command.host, command.ticket)
+                return HostAnswered(*place, results)
+            case TakeSnapshot():
+                place = ("one", command.barrier, command.host, command.ticket)
+                return SnapshotTaken(*place, {})
+            case Commit():
+                self.commits.append(command)
+            case Restore():
+                return None
+        return None
+
+
+def main() -> None:
+    """Print the cost by number of aggregates and hosts."""
+    for aggregates, hosts in itertools.product((1_000, 1_000_000), (2, 64)):
+        cost = min(Rig(aggregates, hosts).run() for _ in range(3))
+        print(f"supervisor: {aggregates:>9,} aggregates, {hosts:>2} hosts: {cost:.0f} ns an event")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from runtime.errors import ConfigError, HostDied
 
 START_ATTEMPTS = 8
 """So many hosts in a row may be lost before they were ready; then the run ends."""
+
+PARTS_AHEAD = 2
+"""So many parts a host may have ahead of it before a stage waits for answers."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 """Seconds before a host is started again after one that never got ready; doubles each time."""
@@ -81,6 +85,7 @@ class Roster:
         self.spares_wanted = 0
         self.lost = 0
         self.records: dict[int, HostRecord] = {}
+        self._under_way: Counter[str] = Counter()
         self._missing: dict[int, float] = {}
         self._next = 0
         self._failures = 0
@@ -131,6 +136,7 @@ class Roster:
         if record is None:
             return []
         self.lost += 1
+        self._under_way.subtract(work.stage for work in record.work.values())
         if not record.ready:
             self._count_failure()
         if 0 <= record.slot < self.wanted:
@@ -155,6 +161,11 @@ class Roster:
         if not record.work:
             record.since = self.now
         record.work[ticket] = work
+        self._under_way[work.stage] += 1
+
+    def busy(self, stage: str) -> bool:
+        """Whether hosts have enough to do for a stage: meanwhile the next batch gathers."""
+        return self._under_way[stage] >= PARTS_AHEAD * max(1, len(self.slots))
 
     def working_on(self, host: int) -> Work | None:
         """What a host is at: the first of what it has not answered."""
@@ -166,7 +177,9 @@ class Roster:
         record = self.records.get(host)
         if record is None:
             return False
-        if record.work.pop(ticket, None) is not None:
+        work = record.work.pop(ticket, None)
+        if work is not None:
+            self._under_way[work.stage] -= 1
             record.since = self.now
             record.answered += 1
         return True

@@ -294,7 +294,7 @@ class Supervisor:
         if self._draining or self._stopping:
             return commands
         for name, stage in self._stages.items():
-            room = stage.room()
+            room = 0 if self._roster.busy(name) else stage.room()
             if room:
                 stage.pulled = True
                 commands.append(Pull(name, room))

@@ -43,8 +43,8 @@ def write_tape(path: Path, events: int) -> None:
     pq.write_table(table, path, row_group_size=1 << 16)
 
 
-def config(folder: Path, name: str, events: int, **hosts: Any) -> RunConfig:
-    """A run of the busy strategy over so many ticks."""
+def config(folder: Path, name: str, events: int, *, every: int = 50, **hosts: Any) -> RunConfig:
+    """A run of the busy strategy over so many ticks, which decides on every so many."""
     tape = folder / f"{events}.parquet"
     if not tape.exists():
         write_tape(tape, events)
@@ -60,6 +60,7 @@ def config(folder: Path, name: str, events: int, **hosts: Any) -> RunConfig:
         "name": "busy",
         "strategy": "tests.benchmarks.strategies:Busy",
         "listens": ["PriceObserved"],
+        "parameters": {"micros": 20.0 if every > 1 else 1.0, "every": every},
     }
     data = {
         "run": {"name": name, "snapshot_events": 20_000},

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: help demo test check bench faults simulate format clean
+.PHONY: help demo test check bench faults soak simulate format clean
 SEEDS ?= 10000
 
 help:            ## Say what there is to make
@@ -29,6 +29,9 @@ bench: $(READY)  ## Measure speed as ratios to the plain loop, in the same run
 
 faults: $(READY) ## Measure recovery, rescaling and scaling on Ray
 	@$(BIN)/python -m tests.benchmarks.faults
+
+soak: $(READY)   ## Watch memory for ten minutes while the log is too slow
+	@$(BIN)/python -m tests.benchmarks.soak
 
 simulate: $(READY) ## Simulate SEEDS whole runs (10,000 unless told) under faults
 	@$(BIN)/python -m runtime.engine.simulation --seeds $(SEEDS)

@@ -12,7 +12,8 @@ import typer
 from runtime.cli.inspecting import StorePath
 from runtime.cli.screen import output, plain, printable, say, shortened, table
 from runtime.cli.steering import Address
-from runtime.engine.messages import ReleaseRequested, Who
+from runtime.engine.messages import ReleaseRequested
+from runtime.engine.results import Who
 from runtime.jobs.config import load_config
 from runtime.jobs.connection import AUTO, connected
 from runtime.jobs.execution import Outcome

@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 import ray
 
+from runtime.engine.commands import Restore
 from runtime.engine.host import Host
 from runtime.engine.ipc import read_ipc
-from runtime.engine.messages import Release, Restore, Results
 from runtime.engine.plan import RunPlan, build_host, signers
+from runtime.engine.results import Release, Results
 from runtime.engine.signing import sign
 from runtime.engine.threads import single_threaded
 from runtime.errors import LucentError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from runtime.engine.messages import Release
+from runtime.engine.results import Release
 from runtime.engine.routing import Groups
 
 

@@ -22,23 +22,19 @@ from ray.exceptions import (
 )
 
 from runtime.engine.actor import HostActor
-from runtime.engine.ipc import write_ipc
-from runtime.engine.messages import (
+from runtime.engine.commands import (
     Forget,
-    HostAnswered,
     HostCommand,
-    HostLost,
-    HostReady,
-    Message,
     Restore,
-    Results,
     Send,
-    SnapshotTaken,
     StartHost,
     StopHost,
     TakeSnapshot,
 )
+from runtime.engine.ipc import write_ipc
+from runtime.engine.messages import HostAnswered, HostLost, HostReady, Message, SnapshotTaken
 from runtime.engine.plan import RunPlan
+from runtime.engine.results import Results
 from runtime.engine.runner import Load, Post
 from runtime.errors import LucentError
 

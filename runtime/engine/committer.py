@@ -7,8 +7,9 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from time import monotonic
 
+from runtime.engine.commands import Commit
 from runtime.engine.ledger import Ledger
-from runtime.engine.messages import Commit, Committed
+from runtime.engine.messages import Committed
 from runtime.engine.notices import Author, NoticeBook
 from runtime.errors import StoreDamaged, StoreFull
 from runtime.events import RecordedEvent

@@ -16,7 +16,7 @@ import pyarrow as pa
 from runtime.deciding import Decision, StateCodec, Strategy, Text, Window
 from runtime.engine.author import Byline, Chain, new_chain, write_draft
 from runtime.engine.ipc import write_ipc
-from runtime.engine.messages import Held, Parked, Who
+from runtime.engine.results import Held, Parked, Who
 from runtime.engine.windows import Rows
 from runtime.errors import DecisionInvalid, Retryable
 from runtime.events import GENESIS

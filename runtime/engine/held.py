@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from runtime.engine.commands import ReadHeld
 from runtime.engine.ipc import read_ipc
-from runtime.engine.messages import ReadHeld, Who
 from runtime.engine.quarantine import InQuarantine
+from runtime.engine.results import Who
 from runtime.errors import StreamNotFound
 from runtime.events import (
     EventsHeld,

@@ -9,9 +9,10 @@ import msgspec
 import pyarrow as pa
 
 from runtime.engine.author import new_chain
+from runtime.engine.commands import Restore
 from runtime.engine.desk import Cell, Desk, Output, Share
 from runtime.engine.keygroups import key_group
-from runtime.engine.messages import Release, Restore, Results
+from runtime.engine.results import Release, Results
 from runtime.engine.signing import Drafts
 from runtime.engine.windows import columns_for, read_rows
 from runtime.errors import StateInvalid

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from runtime.engine.batch import Batch
 from runtime.engine.keygroups import key_group
-from runtime.engine.messages import HostAnswered, Results
+from runtime.engine.messages import HostAnswered
 from runtime.engine.partition import Part
 from runtime.engine.pieces import Pieces
+from runtime.engine.results import Results
 from runtime.engine.suspicion import Piece, Suspicion
 
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runtime.engine.blocks import read_block
-from runtime.engine.messages import Advance, BatchArrived, FeedEnded, FeedIdle
+from runtime.engine.commands import Advance
+from runtime.engine.messages import BatchArrived, FeedEnded, FeedIdle
 from runtime.errors import ConfigError
 from runtime.feeds import DecisionTape, Feed, FeedBatch
 

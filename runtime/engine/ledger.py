@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runtime.engine.messages import Commit, Sealed, StageSnapshot
+from runtime.engine.commands import Commit
 from runtime.engine.notices import NoticeBook
+from runtime.engine.results import Sealed, StageSnapshot
 from runtime.errors import MetadataInvalid, ReplayDiverged
 from runtime.events import NewEvent, RecordedEvent, split_metadata
 from runtime.store import Append, Checkpoint, Fence, Snapshot, Write

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from runtime.engine.host import Host
-from runtime.engine.messages import (
+from runtime.engine.commands import (
     Forget,
-    HostAnswered,
     HostCommand,
-    HostReady,
     Restore,
-    Results,
     Send,
-    SnapshotTaken,
     StartHost,
     StopHost,
     TakeSnapshot,
 )
+from runtime.engine.host import Host
+from runtime.engine.messages import HostAnswered, HostReady, SnapshotTaken
 from runtime.engine.plan import RunPlan, build_host, signers
+from runtime.engine.results import Results
 from runtime.engine.runner import Load, Post
 from runtime.engine.signing import Drafts, sign
 from runtime.engine.threads import single_threaded

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from runtime.engine.messages import Who
+from runtime.engine.results import Who
 from runtime.errors import LucentError
 
 NAMESPACE = "lucent"

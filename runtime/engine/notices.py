@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from runtime.engine.ipc import read_ipc, write_ipc
-from runtime.engine.messages import Advanced, Freed, Held, Notice, Parked, Releasing, Who
+from runtime.engine.results import Advanced, Freed, Held, Notice, Parked, Releasing, Who
 from runtime.errors import QuarantineFull
 from runtime.events import (
     GENESIS,

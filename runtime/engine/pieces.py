@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runtime.engine.messages import GroupResult, HostAnswered, Results
+from runtime.engine.messages import HostAnswered
+from runtime.engine.results import GroupResult, Results
 from runtime.engine.suspicion import Piece
 
 

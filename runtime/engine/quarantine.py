@@ -16,16 +16,16 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runtime.engine.commands import ReadHeld
 from runtime.engine.ipc import write_ipc
 from runtime.engine.keygroups import key_group
-from runtime.engine.messages import (
+from runtime.engine.messages import HeldRead
+from runtime.engine.results import (
     Advanced,
     Freed,
     GroupResult,
-    HeldRead,
     Notice,
     Parked,
-    ReadHeld,
     Release,
     Releasing,
     Who,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from runtime.engine.messages import Command, StartHost, StopHost
+from runtime.engine.commands import Command, StartHost, StopHost
 from runtime.engine.suspicion import Piece
 from runtime.errors import ConfigError, HostDied
 

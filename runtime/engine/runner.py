@@ -11,21 +11,23 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from runtime.engine.committer import Committer
-from runtime.engine.messages import (
+from runtime.engine.commands import (
     Advance,
-    BatchArrived,
     Command,
     Commit,
-    FeedEnded,
-    FeedIdle,
     Finish,
-    HeldRead,
     HostCommand,
-    Message,
     Pull,
     ReadHeld,
     Restore,
+)
+from runtime.engine.committer import Committer
+from runtime.engine.messages import (
+    BatchArrived,
+    FeedEnded,
+    FeedIdle,
+    HeldRead,
+    Message,
     StopRequested,
     Tick,
 )

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from runtime.engine.author import Sign
-from runtime.engine.messages import GroupResult, Results, Sealed
+from runtime.engine.results import GroupResult, Results, Sealed
 from runtime.events import NewEvent, split_decision_stream
 from runtime.identity import Draft, seal, seal_batch
 

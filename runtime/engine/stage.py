@@ -10,33 +10,16 @@ import pyarrow.compute as pc
 
 from runtime.engine.barrier import Barrier, Sealing
 from runtime.engine.batch import Batch, Batches
+from runtime.engine.commands import Command, Commit, Forget, ReadHeld, Restore, Send, TakeSnapshot
 from runtime.engine.credit import CreditLimits, CreditWindow
 from runtime.engine.cursor import read_stage_cursor, stage_cursor
 from runtime.engine.hunt import Hunt
 from runtime.engine.keygroups import GROUPS
 from runtime.engine.latency import Latencies, Rate
-from runtime.engine.messages import (
-    BatchArrived,
-    Command,
-    Commit,
-    Forget,
-    GroupResult,
-    HeldRead,
-    HostAnswered,
-    Notice,
-    ReadHeld,
-    Release,
-    Restore,
-    Results,
-    Sealed,
-    Send,
-    SnapshotTaken,
-    StageSnapshot,
-    TakeSnapshot,
-    Who,
-)
+from runtime.engine.messages import BatchArrived, HeldRead, HostAnswered, SnapshotTaken
 from runtime.engine.partition import NOWHERE, Part, Partitioner
 from runtime.engine.quarantine import Quarantine
+from runtime.engine.results import GroupResult, Notice, Release, Results, Sealed, StageSnapshot, Who
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer
 from runtime.engine.spec import StageSpec

@@ -17,36 +17,36 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 
 from runtime.engine.autoscaler import Autoscaler, ScalingPolicy
-from runtime.engine.credit import CreditLimits
-from runtime.engine.messages import (
+from runtime.engine.commands import (
     Advance,
-    BatchArrived,
     Command,
     Commit,
+    Finish,
+    Pull,
+    Send,
+    StopHost,
+    TakeSnapshot,
+)
+from runtime.engine.credit import CreditLimits
+from runtime.engine.messages import (
+    BatchArrived,
     Committed,
     DrainRequested,
     FeedEnded,
     FeedIdle,
-    Finish,
     HeldRead,
     HostAnswered,
     HostLost,
     HostReady,
     Message,
-    Notice,
-    Pull,
     ReleaseRequested,
     ResumeRequested,
     ScaleTo,
-    Sealed,
-    Send,
     SnapshotTaken,
-    StopHost,
     StopRequested,
-    TakeSnapshot,
     Tick,
-    Who,
 )
+from runtime.engine.results import Notice, Sealed, Who
 from runtime.engine.roster import Pooling, Roster, Work
 from runtime.engine.spec import StageSpec
 from runtime.engine.stage import Stage

@@ -12,8 +12,8 @@ from runtime.engine.messages import (
     ResumeRequested,
     ScaleTo,
     StopRequested,
-    Who,
 )
+from runtime.engine.results import Who
 from runtime.engine.runner import Runner
 from runtime.engine.statistics import HostStats, StageStats
 from runtime.engine.supervisor import Supervisor

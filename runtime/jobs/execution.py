@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from runtime.engine.commands import Restore
 from runtime.engine.committer import Committer
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.held import held_batches, in_quarantine
 from runtime.engine.inputs import Decisions, Observations
-from runtime.engine.messages import ReleaseRequested, Restore
+from runtime.engine.messages import ReleaseRequested
 from runtime.engine.notices import Author
 from runtime.engine.plan import RunPlan, StagePlan, strategy_class
 from runtime.engine.quarantine import InQuarantine
@@ -23,7 +24,7 @@ from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import Supervisor
 from runtime.engine.windows import columns_for
 from runtime.errors import RunInterrupted, SnapshotDamaged
-from runtime.events import run_stream
+from runtime.events import RunCompleted, RunPaused, run_stream
 from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport, Tape
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
@@ -191,20 +192,30 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     rejected = opened[0].rejected()
     for feed in opened[1:]:
         feed.close()
+    return _outcome(ground, ended, supervisor.stats(), rejected, seconds)
+
+
+def _outcome(
+    ground: _Ground,
+    ended: RunPaused,
+    stages: Mapping[str, StageStats],
+    rejected: RejectReport,
+    seconds: float,
+) -> Outcome:
     return Outcome(
-        run=plan.run,
-        run_id=plan.run_id,
+        run=ground.plan.run,
+        run_id=ground.plan.run_id,
         store=ground.config.store_path,
-        completed=completed and not parked,
-        parked=parked,
+        completed=isinstance(ended, RunCompleted),
+        parked=sum(stats.parked for stats in stages.values()),
         resumed=not ground.new,
         root=ended.root,
         streams=ended.streams,
         decisions=ended.decisions,
-        events=_observed(plan, supervisor.stats()),
+        events=_observed(ground.plan, stages),
         seconds=seconds,
-        hosts=plan.pooling.hosts,
-        stages=supervisor.stats(),
+        hosts=ground.plan.pooling.hosts,
+        stages=stages,
         rejected=rejected,
     )
 

@@ -72,17 +72,18 @@ def pack(parcel: Parcel, target: Path) -> None:
             with source.open("rb") as read, archive.open(entry, "w", force_zip64=True) as written:
                 while chunk := read.read(_CHUNK):
                     written.write(chunk)
-                    if target.stat().st_size >= UPLOAD_BYTES:
-                        raise _too_large(name, source)
-    if target.stat().st_size >= UPLOAD_BYTES:
-        raise _too_large(name, source)
+                    _check_size(parcel, target)
+    _check_size(parcel, target)
 
 
-def _too_large(name: str, source: Path) -> ConfigError:
-    return ConfigError(
-        f"with {name} ({source.stat().st_size / 2**20:,.0f} MiB) it is more than the"
-        f" {UPLOAD_BYTES // 2**20} MiB that Ray takes with a job: put the feed on the cluster's"
-        " storage, and its absolute path there in the config"
+def _check_size(parcel: Parcel, target: Path) -> None:
+    if target.stat().st_size < UPLOAD_BYTES:
+        return
+    largest = max(parcel.files.values(), key=lambda file: file.stat().st_size)
+    raise ConfigError(
+        f"{largest} ({largest.stat().st_size / 2**20:,.0f} MiB) and what goes with it are more"
+        f" than the {UPLOAD_BYTES // 2**20} MiB that Ray takes with a job: put it on the"
+        " cluster's storage, and its absolute path there in the config"
     )
 
 

@@ -14,8 +14,8 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from runtime.engine.cluster import RayHosts
-from runtime.engine.messages import Who
 from runtime.engine.named import find_supervisor, runs_going_on, start_supervisor
+from runtime.engine.results import Who
 from runtime.errors import (
     ConfigError,
     HostDied,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -128,7 +129,8 @@ def _client(address: str) -> Any:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"--address {address!r} is not like http://HEAD:{DASHBOARD_PORT}")
     if find_spec("aiohttp") is None:
-        raise ConfigError("Ray's job client is not installed: pip install 'ray[default]==2.60.0'")
+        wanted = f"ray[default]=={version('ray')}"
+        raise ConfigError(f"Ray's job client is not installed: pip install '{wanted}'")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if not answers(f"{parts.hostname}:{port}"):
         raise ConfigError(f"nobody answers at {address}: check --address and the dashboard's port")

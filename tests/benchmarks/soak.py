@@ -26,7 +26,7 @@ from runtime.engine.committer import Committer
 from runtime.engine.local import LocalHosts
 from runtime.jobs.config import RunConfig, parse_config
 from runtime.jobs.control import RunControl
-from runtime.jobs.execution import execute
+from runtime.jobs.execution import Outcome, execute
 from runtime.jobs.launch import prepare
 
 EVENTS = 4_000_000
@@ -36,9 +36,10 @@ WARM_UP = 0.3
 
 @dataclass
 class Memory:
-    """Samples the resident memory of this process, in bytes."""
+    """Samples the resident memory of this process, and what Arrow holds of it, in bytes."""
 
     samples: list[int] = field(default_factory=list)
+    arrow: list[int] = field(default_factory=list)
     _done: threading.Event = field(default_factory=threading.Event)
 
     def watch(self, seconds: float, then: Callable[[], None]) -> None:
@@ -47,6 +48,7 @@ class Memory:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._done.wait(0.1):
             self.samples.append(process.memory_info().rss)
+            self.arrow.append(pa.total_allocated_bytes())
         then()
 
     def growth(self) -> float:
@@ -56,16 +58,16 @@ class Memory:
         return float(np.median(warm[-third:]) / np.median(warm[:third]) - 1.0)
 
 
-def config(folder: Path) -> RunConfig:
+def config(folder: Path, events: int) -> RunConfig:
     """A run over more ticks than it will come to."""
     table = pa.table(
         {
             "pool": pa.DictionaryArray.from_arrays(
-                pa.array(np.arange(EVENTS) % 64, pa.int32()),
+                pa.array(np.arange(events) % 64, pa.int32()),
                 pa.array([f"pool-{number:03d}" for number in range(64)]),
             ),
-            "ts": np.arange(EVENTS, dtype=np.int64) * 1_000_000,
-            "price": np.ones(EVENTS),
+            "ts": np.arange(events, dtype=np.int64) * 1_000_000,
+            "price": np.ones(events),
         }
     )
     pq.write_table(table, folder / "ticks.parquet", row_group_size=1 << 14)
@@ -96,8 +98,8 @@ def config(folder: Path) -> RunConfig:
     return parse_config(data, folder)
 
 
-def soak(seconds: float) -> tuple[Memory, int]:
-    """Run with a slow log for so long; returns the memory and how many events were taken in."""
+def soak(seconds: float, events: int = EVENTS) -> tuple[Memory, Outcome]:
+    """Run with a slow log for so long; returns the memory and what came of the run."""
     written = Committer._written
 
     def slowly(self: Committer, write: Any) -> Any:
@@ -108,7 +110,7 @@ def soak(seconds: float) -> tuple[Memory, int]:
 
     memory, control = Memory(), RunControl()
     with TemporaryDirectory() as folder:
-        job = prepare(config(Path(folder)))
+        job = prepare(config(Path(folder), events))
         gc.collect()
         Committer._written = slowly  # type: ignore[method-assign]
         thread = threading.Thread(target=memory.watch, args=(seconds, control.stop))
@@ -118,16 +120,18 @@ def soak(seconds: float) -> tuple[Memory, int]:
         finally:
             Committer._written = written  # type: ignore[method-assign]
             thread.join()
-    return memory, outcome.events
+    return memory, outcome
 
 
 def main() -> None:
     """Soak and print."""
     seconds = float(os.environ.get("SECONDS") or 600)
-    memory, events = soak(seconds)
+    memory, outcome = soak(seconds)
     peak, growth = max(memory.samples) / 2**20, memory.growth()
-    print(f"soak: {events:,} events in {seconds:.0f} s with a log ten times too slow: memory grew"
-          f" by {growth:+.1%}, peak {peak:.0f} MiB")  # fmt: skip
+    print(
+        f"soak: {outcome.events:,} events in {seconds:.0f} s with a log ten times too slow:"
+        f" memory grew by {growth:+.1%}, peak {peak:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

@@ -9,24 +9,18 @@ from collections import deque
 import numpy as np
 import pyarrow as pa
 
+from runtime.engine.commands import Command, Commit, Pull, Restore, Send, StartHost, TakeSnapshot
 from runtime.engine.credit import CreditLimits
 from runtime.engine.keygroups import key_group
 from runtime.engine.messages import (
     BatchArrived,
-    Command,
-    Commit,
     Committed,
-    GroupResult,
     HostAnswered,
     HostReady,
     Message,
-    Pull,
-    Restore,
-    Send,
     SnapshotTaken,
-    StartHost,
-    TakeSnapshot,
 )
+from runtime.engine.results import GroupResult
 from runtime.engine.roster import Pooling
 from runtime.engine.spec import StageSpec
 from runtime.engine.supervisor import Supervisor

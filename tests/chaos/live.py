@@ -13,8 +13,9 @@ from typing import Any
 
 import ray
 
-from runtime.engine.messages import ReleaseRequested, Who
+from runtime.engine.messages import ReleaseRequested
 from runtime.engine.named import find_supervisor
+from runtime.engine.results import Who
 from runtime.engine.statistics import HostStats
 from runtime.errors import RunMissing
 from runtime.jobs.config import RunConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.engine.messages import Who
+from runtime.engine.results import Who
 from runtime.jobs.config import RunConfig
 from runtime.jobs.quarantine import cases
 from runtime.jobs.verification import verify_store

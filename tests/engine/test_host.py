@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from runtime.deciding import Decision, Strategy, Window
+from runtime.engine.commands import Restore
 from runtime.engine.host import Decided, Host
 from runtime.engine.ipc import read_ipc
 from runtime.engine.keygroups import key_group
-from runtime.engine.messages import Release, Restore, Who
 from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers
+from runtime.engine.results import Release, Who
 from runtime.engine.signing import sign
 from runtime.errors import Retryable, StateInvalid
 from runtime.events import RecordedEvent

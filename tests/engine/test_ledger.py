@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.engine.commands import Commit
 from runtime.engine.ledger import Ledger
-from runtime.engine.messages import Commit, Sealed, StageSnapshot
+from runtime.engine.results import Sealed, StageSnapshot
 from runtime.errors import ReplayDiverged
 from runtime.events import NewEvent, named_id
 from runtime.store import Append, Checkpoint, Expected, Snapshot, SqliteStore

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runtime.deciding import Decision
 from runtime.engine.author import byline, new_chain, write_draft
-from runtime.engine.messages import GroupResult, Results
+from runtime.engine.results import GroupResult, Results
 from runtime.engine.signing import Drafts, sign
 from runtime.events import GENESIS, Cause, RecordedEvent, split_metadata
 from runtime.identity import (

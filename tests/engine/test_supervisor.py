@@ -6,36 +6,38 @@ from typing import TypeVar
 
 import pytest
 
+from runtime.engine.commands import (
+    Advance,
+    Command,
+    Commit,
+    Finish,
+    Forget,
+    Pull,
+    Restore,
+    Send,
+    StartHost,
+    StopHost,
+    TakeSnapshot,
+)
 from runtime.engine.credit import CreditLimits
 from runtime.engine.keygroups import assignment, key_group
 from runtime.engine.messages import (
-    Advance,
     BatchArrived,
-    Command,
-    Commit,
     Committed,
     DrainRequested,
     FeedEnded,
     FeedIdle,
-    Finish,
-    Forget,
-    GroupResult,
     HostAnswered,
     HostLost,
     HostReady,
     Message,
-    Pull,
-    Restore,
     ResumeRequested,
     ScaleTo,
-    Send,
     SnapshotTaken,
-    StartHost,
-    StopHost,
     StopRequested,
-    TakeSnapshot,
     Tick,
 )
+from runtime.engine.results import GroupResult
 from runtime.engine.roster import START_ATTEMPTS, Pooling
 from runtime.engine.simulation.feed import rows_of
 from runtime.engine.spec import StageSpec

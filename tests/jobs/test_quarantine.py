@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from runtime.engine.messages import ReleaseRequested, Who
+from runtime.engine.messages import ReleaseRequested
+from runtime.engine.results import Who
 from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.execution import Outcome, execute

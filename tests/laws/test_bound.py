@@ -10,6 +10,7 @@ import pytest
 
 from runtime.engine.committer import Committer
 from runtime.jobs.launch import run
+from tests.benchmarks.soak import soak
 from tests.laws.study import arithmetic
 
 
@@ -37,3 +38,15 @@ def test_credit_in_bytes_bounds_too(tmp_path: Path) -> None:
     assert stats.credit.bytes == 0
     assert stats.batches.largest < 2_000
     assert stats.credit.peak_bytes < 200_000
+
+
+def test_memory_stays_flat_while_the_log_is_ten_times_too_slow() -> None:
+    """A short form of `make soak`: what Arrow holds does not grow."""
+    memory, outcome = soak(10.0, events=1_000_000)
+    warm = memory.arrow[len(memory.arrow) // 2 :]
+    third = len(warm) // 3
+    assert max(warm[-third:]) <= 1.05 * max(warm[:third])
+    (stats,) = outcome.stages.values()
+    assert stats.credit.peak_events <= 4_096
+    assert stats.retained.peak_events <= 2 * 5_000 + 4_096
+    assert not outcome.completed

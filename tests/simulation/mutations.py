@@ -8,16 +8,9 @@ from typing import Any
 import pytest
 
 from runtime.engine.batch import Batch, Batches
+from runtime.engine.commands import Command, Commit, Restore, Send, TakeSnapshot
 from runtime.engine.ledger import Ledger
-from runtime.engine.messages import (
-    Command,
-    Commit,
-    Restore,
-    Sealed,
-    Send,
-    StageSnapshot,
-    TakeSnapshot,
-)
+from runtime.engine.results import Sealed, StageSnapshot
 from runtime.engine.roster import Roster
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer

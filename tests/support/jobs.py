@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from runtime.engine.commands import HostCommand, Send
 from runtime.engine.local import LocalHosts
-from runtime.engine.messages import HostCommand, Send
 from runtime.jobs.config import RunConfig, parse_config
 from runtime.jobs.control import RunControl
 from runtime.jobs.execution import Outcome, execute

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runtime.engine.messages import Advance, BatchArrived, FeedEnded, FeedIdle
+from runtime.engine.commands import Advance
+from runtime.engine.messages import BatchArrived, FeedEnded, FeedIdle
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import later_key
 

@@ -8,26 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from runtime.engine.commands import Command, Forget, Restore, Send, StartHost, TakeSnapshot
 from runtime.engine.ipc import write_ipc
 from runtime.engine.keygroups import key_group
-from runtime.engine.messages import (
-    Command,
-    Forget,
-    GroupResult,
-    Held,
-    HostAnswered,
-    HostReady,
-    Message,
-    Parked,
-    Restore,
-    Results,
-    Sealed,
-    Send,
-    SnapshotTaken,
-    StartHost,
-    TakeSnapshot,
-    Who,
-)
+from runtime.engine.messages import HostAnswered, HostReady, Message, SnapshotTaken
+from runtime.engine.results import GroupResult, Held, Parked, Results, Sealed, Who
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import Cell, Died, Poisoned
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from runtime.engine.cursor import read_stage_cursor
-from runtime.engine.messages import BatchArrived, Sealed, Who
+from runtime.engine.messages import BatchArrived
+from runtime.engine.results import Sealed, Who
 from runtime.engine.simulation.scenario import Scenario
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.statistics import StageStats

@@ -9,26 +9,28 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from runtime.engine.commands import (
+    Advance,
+    Command,
+    Commit,
+    Finish,
+    Pull,
+    ReadHeld,
+    StartHost,
+    StopHost,
+)
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.held import held_batches, in_quarantine
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import (
-    Advance,
     BatchArrived,
-    Command,
-    Commit,
     Committed,
-    Finish,
     HeldRead,
     HostAnswered,
     HostLost,
     Message,
-    Pull,
-    ReadHeld,
     ReleaseRequested,
     SnapshotTaken,
-    StartHost,
-    StopHost,
     Tick,
 )
 from runtime.engine.notices import Author, NoticeBook

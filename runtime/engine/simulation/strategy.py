@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from runtime.engine.messages import Sealed
+from runtime.engine.results import Sealed
 
 STAMPS = {
     f"s{number}": {"strategy": "simulated", "version": "1", "parameters": {}} for number in range(2)

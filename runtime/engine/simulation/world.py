@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from runtime.engine.messages import Restore, ScaleTo, StopRequested, TakeSnapshot
+from runtime.engine.commands import Restore, TakeSnapshot
+from runtime.engine.messages import ScaleTo, StopRequested
 from runtime.engine.simulation.feed import rows_of
 from runtime.engine.simulation.laws import LawBroken, Laws
 from runtime.engine.simulation.process import Process

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from runtime.cli.screen import output, plain, room, say, shortened, table
+from runtime.cli.screen import output, plain, printable, room, say, shortened, table
 from runtime.engine.credit import CreditStats
 from runtime.engine.statistics import PERCENTILES, BatchSizes, HostStats, StageStats
 from runtime.engine.supervisor import NEVER
@@ -19,6 +19,9 @@ from runtime.jobs.control import Status
 
 MOST_HOSTS = 16
 """So many hosts are listed; those that are not ready come first."""
+
+MOST_PARKED = 5
+"""So many aggregates in quarantine are named."""
 
 _ABREAST, _STAGE_WIDTH = 3, 16
 _WIDE = 200
@@ -32,8 +35,9 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
     `stage`, `events`, `decisions`, `rate` (events a second), `latency` (seconds, by `p50`,
     `p90`, `p99`), `position` (the watermark; null once `finished`), `finished`, `credit` and
     `retained` (each `events`, `bytes`, `peak_events`, `peak_bytes`), `batches` (`count`,
-    `total`, `smallest`, `largest`), `snapshots`, `again` (events given again), `parked`
-    (aggregates in quarantine), `lost` (key groups without a host).
+    `total`, `smallest`, `largest`), `snapshots`, `again` (events given again), `parked` (how
+    many aggregates are in quarantine), `lost` (key groups without a host); `quarantine`: a
+    list of `stage`, `agent`, `aggregate`.
     """
     return {
         "run": run,
@@ -41,6 +45,11 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
         "phase": status.phase,
         "hosts": [asdict(host) for host in status.hosts],
         "stages": [_stage(name, stats) for name, stats in status.stages.items()],
+        "quarantine": [
+            {"stage": stage, "agent": who.agent, "aggregate": who.aggregate}
+            for stage, parked in status.parked.items()
+            for who in parked
+        ],
     }
 
 
@@ -53,6 +62,11 @@ def shown(run: str, address: str, status: Status) -> RenderableType:
     stages = list(status.stages.items())
     firsts = range(0, len(stages), _ABREAST)
     parts.extend(_stages(dict(stages[first : first + _ABREAST])) for first in firsts)
+    parked = [who for held in status.parked.values() for who in held]
+    if parked:
+        named = ", ".join(f"{who.agent} {who.aggregate}" for who in parked[:MOST_PARKED])
+        more = f" and {len(parked) - MOST_PARKED:,} more" if len(parked) > MOST_PARKED else ""
+        parts.append(Text(f"\nIn quarantine: {printable(named)}{more}", "yellow"))
     return Group(*parts)
 
 

@@ -11,7 +11,7 @@ from rich.live import Live
 
 from runtime.cli.screen import output, say
 from runtime.cli.standing import as_json, print_status, shown
-from runtime.errors import RunMissing, RunSilent
+from runtime.errors import ConfigError, RunMissing, RunSilent
 from runtime.jobs.connection import answers, connected
 from runtime.jobs.control import Status
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 1.0
 
-RETURN_SECONDS = 3.0
+RETURN_SECONDS = 5.0
 """So long a run that is gone may take to come back, before it is said to have ended."""
 
 Each = Callable[["RemoteRun", str, Status], None]
@@ -52,13 +52,14 @@ def follow(run: str, address: str, each: Each, pause: float) -> None:
     """Call `each` every `pause` seconds until the run has ended.
 
     A run whose supervisor died and is started again goes on. A supervisor that does not
-    answer in time is asked again. Raises `RunMissing` if there is no such run to begin with.
+    answer in time is asked again. When its Ray is gone, the run has ended. Raises `RunMissing`
+    or `ConfigError` if it cannot be reached to begin with.
     """
     place = _life(run, address, each, pause)
     while _returns(place):
         try:
             _life(run, place, each, pause)
-        except RunMissing:
+        except (RunMissing, ConfigError):
             return
 
 

@@ -8,7 +8,6 @@ longest pause of each key while a run goes from 2 to 8 to 3 hosts.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -74,6 +73,21 @@ def config(folder: Path, name: str, events: int, *, every: int = 50, **hosts: An
     return parse_config(data, folder)
 
 
+def poison(folder: Path) -> None:
+    """Throughput of healthy aggregates while every fifth is poisoned, over that of a good day."""
+    rates = []
+    for name, fifth in (("good", 0), ("poisoned", 5)):
+        config_ = config(folder, name, 300_000, count=2)
+        parameters = {**config_.agents[0].parameters, "poison": fifth}
+        agent = config_.agents[0].model_copy(update={"parameters": parameters})
+        outcome = Live(config_.model_copy(update={"agents": (agent,)})).outcome()
+        rates.append(outcome.events / outcome.seconds)
+    print(
+        f"poison: {outcome.parked} of {KEYS} aggregates in quarantine; the others go on at"
+        f" {rates[1] / rates[0]:.0%} of their throughput"
+    )
+
+
 def scaling(folder: Path) -> None:
     """Throughput of two hosts over one."""
     rates = []
@@ -101,7 +115,7 @@ def recovery(folder: Path, spares: int) -> None:
             victim = next(h for h in status.hosts if h.slot == 0)
             known = {host.host for host in status.hosts if host.slot >= 0}
             began = time.monotonic()
-            os.kill(int(victim.place.rpartition(":")[2]), signal.SIGKILL)
+            live.kill_host(victim)
             live.until(lambda s: _resumed(s, known))  # noqa: B023
             if not live.over:
                 took.append(time.monotonic() - began)
@@ -164,6 +178,7 @@ def main() -> None:
     try:
         with TemporaryDirectory() as folder:
             scaling(Path(folder))
+            poison(Path(folder))
             rescaling(Path(folder))
             for spares in (0, 1):
                 recovery(Path(folder), spares)

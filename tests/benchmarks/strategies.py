@@ -78,11 +78,19 @@ class TickZScore(Strategy[TickState]):
         )
 
 
+POISONOUS = 100
+"""The event of a poisoned aggregate that is raised on."""
+
+
 class BusyParameters(Parameters):
-    """Microseconds of work an event, and every how many events to decide."""
+    """Microseconds of work an event, and every how many events to decide.
+
+    Aggregates whose number is a multiple of `poison` raise on their hundredth event.
+    """
 
     micros: float = 20.0
     every: int = 50
+    poison: int = 0
 
 
 class Busy(Strategy[TickState]):
@@ -99,6 +107,13 @@ class Busy(Strategy[TickState]):
         while perf_counter() < until:
             pass
         state.n += 1
+        if state.n == POISONOUS and state.above:
+            raise ArithmeticError("this aggregate is poisoned")
         if state.n % self.parameters.every:
             return None
         return Decision("hold", 0.5, features={"n": state.n})
+
+    def start(self, aggregate: str) -> TickState:
+        """Whether the aggregate is poisoned is kept as `above`."""
+        poison = self.parameters.poison
+        return TickState(above=bool(poison) and int(aggregate[-3:]) % poison == 0)

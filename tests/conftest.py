@@ -17,3 +17,8 @@ def ray_session() -> Iterator[None]:
     ray.init(num_cpus=9, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     yield
     ray.shutdown()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a Ray come last: others start their own, or want none on the machine."""
+    items.sort(key=lambda item: "ray_session" in getattr(item, "fixturenames", ()))

@@ -20,4 +20,4 @@ def test_a_node_that_is_lost_takes_nothing_with_it(tmp_path: Path) -> None:
         command, cwd=CHECKOUT, capture_output=True, text=True, timeout=240, check=False
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
-    assert ended.stdout.split()[-2:] == [ROOT, "True"]
+    assert f"{ROOT} True" in ended.stdout

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,13 +11,15 @@ import pytest
 from runtime.engine.batch import Batch, Batches
 from runtime.engine.commands import Command, Commit, Restore, Send, TakeSnapshot
 from runtime.engine.ledger import Ledger
-from runtime.engine.results import Sealed, StageSnapshot
+from runtime.engine.messages import HeldRead
+from runtime.engine.quarantine import Quarantine
 from runtime.engine.roster import Roster
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer
 from runtime.engine.simulation.process import Process
 from runtime.engine.stage import Stage
 from runtime.engine.supervisor import Supervisor
+from runtime.engine.suspicion import Piece, Suspicion
 from runtime.store import Write
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -26,8 +29,8 @@ def credit_returned_too_early(patch: pytest.MonkeyPatch) -> None:
     """Credit goes back when a batch is decided, not when it is durable."""
     commit = Supervisor._commit
 
-    def hasty(self: Supervisor, stage: Stage, events: tuple[Sealed, ...]) -> list[Command]:
-        commands = commit(self, stage, events)
+    def hasty(self: Supervisor, stage: Stage, *decided: Any) -> list[Command]:
+        commands = commit(self, stage, *decided)
         for command in commands:
             if isinstance(command, Commit):
                 stage.committed(command.number, 0.0)
@@ -64,12 +67,12 @@ def snapshot_without_its_position(patch: pytest.MonkeyPatch) -> None:
     """A snapshot is stored with the cursor of the last batch, not of the one it reflects."""
     take = Stage.take_snapshot
 
-    def later(self: Stage, commit: int) -> StageSnapshot | None:
+    def later(self: Stage, commit: int) -> Commit | None:
         taken = take(self, commit)
         last = self._batches.last
-        if taken is None or last is None:
+        if taken is None or taken.snapshot is None or last is None:
             return taken
-        return taken._replace(cursor=last.cursor)
+        return replace(taken, snapshot=taken.snapshot._replace(cursor=last.cursor))
 
     patch.setattr(Stage, "take_snapshot", later)
 
@@ -155,12 +158,13 @@ def results_out_of_order(patch: pytest.MonkeyPatch) -> None:
 
 def undecided_parts_muted(patch: pytest.MonkeyPatch) -> None:
     """What a dead host had not answered is not asked for again."""
-    send = Stage._send
+    again = Stage._send_again
 
-    def muted(self: Stage, part: Any, seq: int, *, mute: bool | None = None) -> Send:
-        return send(self, part, seq, mute=mute is not None)
+    def muted(self: Stage, part: Any, batch: Any, *, careful: bool) -> Iterator[Send]:
+        for send in again(self, part, batch, careful=careful):
+            yield replace(send, mute=True)
 
-    patch.setattr(Stage, "_send", muted)
+    patch.setattr(Stage, "_send_again", muted)
 
 
 def resumed_from_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
@@ -209,17 +213,55 @@ def later_stage_told_too_early(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Supervisor, "_host_answered", hasty)
 
 
+def restored_host_not_told_what_is_parked(patch: pytest.MonkeyPatch) -> None:
+    """A host that takes groups over decides on what is in quarantine."""
+    patch.setattr(Quarantine, "within", lambda self, groups: ())
+
+
+def release_before_all_is_read_again(patch: pytest.MonkeyPatch) -> None:
+    """After a restart, what is held is released though the feed will give it once more."""
+    patch.setattr(Quarantine, "_next", lambda self: next(iter(self._asked), None))
+
+
+def release_settled_before_its_snapshot(patch: pytest.MonkeyPatch) -> None:
+    """The log says that an aggregate goes on, and no snapshot reflects it yet."""
+    release = Stage.release
+
+    def hasty(self: Stage, read: HeldRead, commit: int) -> list[Command]:
+        first, *rest = release(self, read, commit)
+        assert isinstance(first, Commit)
+        notices = (*first.notices, *self.quarantine.settle(self._batches.coming, self._now))
+        return [replace(first, notices=notices), *rest]
+
+    patch.setattr(Stage, "release", hasty)
+
+
+def guilty_without_a_trial(patch: pytest.MonkeyPatch) -> None:
+    """The first event a dead host had not answered is parked, though its answer may be lost."""
+    blame = Suspicion.blame
+
+    def hasty(self: Suspicion, host: int, piece: Piece | None) -> Piece | None:
+        blame(self, host, piece)
+        return piece if piece is not None and piece.position is not None else None
+
+    patch.setattr(Suspicion, "blame", hasty)
+
+
 MUTATIONS: tuple[Plant, ...] = (
     barrier_outlives_a_host,
     batches_not_given_again,
     checkpoint_before_append,
     credit_returned_too_early,
     dead_host_keeps_its_groups,
+    guilty_without_a_trial,
     increment_of_the_last_batch_only,
     later_stage_told_too_early,
     lost_duplicate_check,
     missing_fence,
     no_deadline,
+    release_before_all_is_read_again,
+    release_settled_before_its_snapshot,
+    restored_host_not_told_what_is_parked,
     results_out_of_order,
     resumed_from_the_checkpoint,
     snapshot_without_its_position,

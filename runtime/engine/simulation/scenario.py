@@ -108,6 +108,9 @@ def scenario(seed: int) -> Scenario:
         Fault(rng.randrange(steps), rng.choice(FAULTS), rng.randrange(1, 9)) for _ in range(count)
     ]
     poisonous = inputs and rng.random() < 0.3
+    if poisonous:
+        kinds_of_end = ("crash", "stop", "release")
+        faults += [Fault(rng.randrange(steps), kind, 1) for kind in kinds_of_end]
     poison = frozenset(rng.randrange(inputs) for _ in range(rng.randrange(1, 4)) if poisonous)
     lethal = inputs and rng.random() < 0.05
     deadly = frozenset(rng.randrange(inputs) for _ in range(rng.randrange(1, 3)) if lethal)

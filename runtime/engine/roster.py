@@ -96,9 +96,17 @@ class Roster:
         return {r.slot: r.host for r in self.records.values() if r.ready and r.slot >= 0}
 
     def fill(self) -> list[Command]:
-        """Start the hosts that are wanted and not there."""
+        """Start the hosts that are wanted and not there.
+
+        Beside hosts that work, half as many more at a time: so that those that work
+        keep most of the processors. One that replaces another is not waited with.
+        """
         filled = {record.slot for record in self.records.values()}
-        commands = [self._start(s) for s in range(self.wanted) if s not in filled]
+        commands: list[Command] = []
+        for slot in (slot for slot in range(self.wanted) if slot not in filled):
+            starting = sum(not r.ready and r.slot not in self.slots for r in self.records.values())
+            if slot in self.slots or not self.slots or starting < max(1, len(self.serving) // 2):
+                commands.append(self._start(slot))
         spares = sum(record.slot < 0 for record in self.records.values())
         return commands + [self._start(-1) for _ in range(self.spares_wanted - spares)]
 
@@ -121,14 +129,15 @@ class Roster:
         self._review()
         return commands + self.fill()
 
-    def ready(self, host: int, place: str) -> None:
-        """A host has been started, at `place`."""
+    def ready(self, host: int, place: str) -> list[Command]:
+        """A host has been started, at `place`; others may follow."""
         record = self.records.get(host)
         if record is not None:
             record.ready, record.place = True, place
             self._failures = 0
             self._missing.pop(record.slot, None)
         self._review()
+        return self.fill()
 
     def drop(self, host: int) -> list[Command]:
         """A host is lost: a spare takes its slot, or another is started."""

@@ -187,7 +187,7 @@ class Supervisor:
     def _hosts_changed(self, message: Message) -> list[Command]:
         match message:
             case HostReady():
-                self._roster.ready(message.host, message.place)
+                return self._roster.ready(message.host, message.place)
             case HostLost():
                 return self._lose(message.host)
             case ScaleTo():

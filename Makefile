@@ -26,6 +26,9 @@ check: $(READY)  ## Format, lint, types, import contracts, docs
 
 bench: $(READY)  ## Measure speed as ratios to the plain loop, in the same run
 	@$(BIN)/python -m tests.benchmarks.ticks
+	@$(BIN)/python -m tests.benchmarks.vaults
+	@$(BIN)/python -m tests.benchmarks.supervisor
+	@$(BIN)/python -m tests.benchmarks.latency
 
 faults: $(READY) ## Measure recovery, rescaling and scaling on Ray
 	@$(BIN)/python -m tests.benchmarks.faults

@@ -34,6 +34,8 @@ def _plain(value: object) -> object:
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 
+_USUAL = frozenset({str, int, bool})
+
 
 @dataclass(slots=True)
 class Chain:
@@ -131,14 +133,23 @@ def _wrong(decision: Decision) -> str | None:
 
 
 def _wrong_fact(facts: object) -> str | None:
-    if not isinstance(facts, Mapping):
+    if not isinstance(facts, dict | Mapping):
         return f"its features and thresholds must be mappings, one was {facts!r}"
     for name, value in facts.items():
-        fact = value.item() if isinstance(value, np.generic) else value
-        if not (isinstance(name, str) and isinstance(fact, str | int | float)):
-            return f"{name!r} is {value!r}, which is neither number, text nor flag"
-        if isinstance(fact, float) and not isfinite(fact):
-            return f"{name!r} must be finite, was {value!r}"
+        kind = type(value)
+        usual = isfinite(value) if kind is float else kind in _USUAL
+        wrong = None if usual and type(name) is str else _wrong_value(name, value)
+        if wrong:
+            return wrong
+    return None
+
+
+def _wrong_value(name: object, value: object) -> str | None:
+    fact = value.item() if isinstance(value, np.generic) else value
+    if not (isinstance(name, str) and isinstance(fact, str | int | float)):
+        return f"{name!r} is {value!r}, which is neither number, text nor flag"
+    if isinstance(fact, float) and not isfinite(fact):
+        return f"{name!r} must be finite, was {value!r}"
     return None
 
 
@@ -147,7 +158,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, float | Real) and not isinstance(value, bool)
 
 
 def _invalid(chain: Chain, cause: Cause, why: str) -> DecisionInvalid:

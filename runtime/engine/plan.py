@@ -17,6 +17,7 @@ from runtime.engine.credit import CreditLimits
 from runtime.engine.desk import Desk
 from runtime.engine.host import Host
 from runtime.engine.roster import Pooling
+from runtime.engine.windows import warm_up
 from runtime.errors import ConfigError, LucentError
 from runtime.identity import SigningKey
 
@@ -104,7 +105,8 @@ def strategy_class(reference: str) -> type[Strategy[Any]]:
 
 
 def build_host(plan: RunPlan) -> Host:
-    """A host with a desk for every agent of the run, and no state yet."""
+    """A host with a desk for every agent of the run, and no state yet; ready to decide at once."""
+    warm_up()
     sys.path.extend(path for path in plan.paths if path not in sys.path)
     return Host({s.name: [_desk(plan, agent) for agent in s.agents] for s in plan.stages})
 

@@ -118,6 +118,14 @@ def columns_for(inputs: Sequence[Mapping[str, type]]) -> dict[str, type]:
     return merged
 
 
+def warm_up() -> None:
+    """Have Arrow import now what it imports at its first conversion to NumPy.
+
+    That is pandas, where it is installed: 0.2 s, for which the first batch would wait.
+    """
+    pa.array([0]).to_numpy()
+
+
 def _integers(batch: pa.RecordBatch, name: str) -> NDArray[np.int64]:
     values: NDArray[np.int64] = batch.column(name).to_numpy(zero_copy_only=True)
     return values

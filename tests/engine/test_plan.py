@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 
 from runtime.engine.cursor import read_stage_cursor, stage_cursor
+from runtime.engine.ipc import write_ipc
 from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers, strategy_class
 from runtime.errors import ConfigError, StoreDamaged, UnknownName
 from runtime.identity import SigningKey, VerifyingKey
@@ -65,3 +68,21 @@ def test_where_a_stage_can_go_on_is_kept_as_text():
 def test_a_place_that_cannot_be_read_is_damage(cursor: str):
     with pytest.raises(StoreDamaged, match="restore the store"):
         read_stage_cursor(cursor)
+
+
+def test_a_host_imports_nothing_while_it_decides_on_its_first_rows():
+    program = """
+import sys
+from tests.engine.test_plan import plan
+from runtime.engine.ipc import read_ipc
+from runtime.engine.plan import build_host
+rows = read_ipc(sys.stdin.buffer.read())
+host = build_host(plan(every=3))
+before = set(sys.modules)
+assert host.decide("watcher", rows).drafts
+print(*sorted(set(sys.modules) - before))
+"""
+    rows = write_ipc(observed(["a"] * 6, rate=[0.1] * 6)).to_pybytes()
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, input=rows, capture_output=True, check=True)
+    assert done.stdout.split() == []

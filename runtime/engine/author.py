@@ -34,7 +34,8 @@ def _plain(value: object) -> object:
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 
-_USUAL = frozenset({str, int, bool})
+_PLAIN = frozenset({str, int, bool})
+"""Types of facts that need no further look."""
 
 
 @dataclass(slots=True)
@@ -133,12 +134,13 @@ def _wrong(decision: Decision) -> str | None:
 
 
 def _wrong_fact(facts: object) -> str | None:
-    if not isinstance(facts, dict | Mapping):
+    if not isinstance(facts, Mapping):
         return f"its features and thresholds must be mappings, one was {facts!r}"
     for name, value in facts.items():
         kind = type(value)
-        usual = isfinite(value) if kind is float else kind in _USUAL
-        wrong = None if usual and type(name) is str else _wrong_value(name, value)
+        if type(name) is str and (isfinite(value) if kind is float else kind in _PLAIN):
+            continue
+        wrong = _wrong_value(name, value)
         if wrong:
             return wrong
     return None
@@ -158,7 +160,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, float | Real) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _invalid(chain: Chain, cause: Cause, why: str) -> DecisionInvalid:

@@ -27,6 +27,10 @@ Address = Annotated[
     str | None, typer.Option(help="HOST:PORT of a Ray to join, or auto: the one here.")
 ]
 
+Replay = Annotated[
+    Path | None, typer.Option(help="A store: drop of the feeds what its run dropped.")
+]
+
 
 def run(
     config: Annotated[Path, typer.Argument(help="The config of the run, in TOML.")],
@@ -34,12 +38,15 @@ def run(
     hosts: Hosts = None,
     shell: Shell = None,
     address: Address = None,
+    replay: Replay = None,
 ) -> None:
     """Run a config to the end of its input; run it again to resume.
 
     Ctrl-C or SIGTERM drains: what was taken in is decided and stored, and the exit code is 130.
     """
     loaded = load_config(config).changed("hosts", address=address)
+    if replay is not None:
+        loaded = loaded.changed("run", replay=_absolute(replay))
     _run(loaded, store, hosts, shell, f"lucent run {config}")
 
 

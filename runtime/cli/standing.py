@@ -34,7 +34,8 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
     `state`, `groups` (key groups), `work` (outstanding), `answered`; `stages`: a list of
     `stage`, `events`, `decisions`, `rate` (events a second), `latency` (seconds, by `p50`,
     `p90`, `p99`), `position` (the watermark; null once `finished`), `finished`, `credit` and
-    `retained` (each `events`, `bytes`, `peak_events`, `peak_bytes`), `batches` (`count`,
+    `retained` (each `events`, `bytes`, `peak_events`, `peak_bytes`), `waiting` (due, and not
+    taken in), `conflated` and `rejected` (dropped by the policies of feeds), `batches` (`count`,
     `total`, `smallest`, `largest`), `snapshots`, `again` (events given again), `parked` (how
     many aggregates are in quarantine), `lost` (key groups without a host); `quarantine`: a
     list of `stage`, `agent`, `aggregate`.
@@ -131,6 +132,9 @@ _FIGURES: Mapping[str, Callable[[StageStats], str]] = {
     "watermark": lambda stage: "end" if stage.position >= NEVER else plain(stage.position),
     "credit used (peak)": lambda stage: _credit(stage.credit),
     "retained (peak)": lambda stage: _credit(stage.retained),
+    "due and waiting": lambda stage: plain(stage.waiting),
+    "conflated": lambda stage: plain(stage.conflated),
+    "rejected": lambda stage: plain(stage.rejected),
     "batch min/mean/max": lambda stage: _sizes(stage.batches),
     "snapshots": lambda stage: plain(stage.snapshots),
     "given again": lambda stage: plain(stage.again),

@@ -61,6 +61,10 @@ def _print_run(outcome: Outcome) -> None:
     output.print(shown)
     rate = outcome.events / outcome.seconds
     say(f"\n{outcome.events:,} events read in {outcome.seconds:.1f} s: {rate:,.0f} events/s")
+    for name, stats in outcome.stages.items():
+        if stats.conflated or stats.rejected:
+            dropped = f"{stats.conflated:,} events were conflated, {stats.rejected:,} rejected"
+            say((f"stage {shortened(name, STAGE_WIDTH)} fell behind: {dropped}", "yellow"))
 
 
 def _print_rejected(outcome: Outcome) -> None:

@@ -28,6 +28,7 @@ def read_block(feed: Feed, block: int) -> FeedBatch | None:
         batch = feed.read(end - feed.position)
         if batch is None:
             break
+        assert isinstance(batch, FeedBatch), "blocks are read of history only"
         batches.append(batch)
     if len(batches) < 2:
         return batches[0] if batches else None

@@ -10,7 +10,8 @@ from time import monotonic
 from runtime.engine.commands import Commit
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import Committed
-from runtime.engine.notices import Author, NoticeBook
+from runtime.engine.notices import NoticeBook
+from runtime.engine.pen import Author
 from runtime.errors import StoreDamaged, StoreFull
 from runtime.events import RecordedEvent
 from runtime.store import Appended, EventStore, Fence, Write
@@ -58,7 +59,7 @@ class Committer:
     ) -> None:
         self._store = store
         log = StoredLog(store)
-        self._ledger = Ledger(fence.name, log, fence, NoticeBook(author, log))
+        self._ledger = Ledger(fence.name, log, fence, NoticeBook.of(author, log))
         self._post = post
         self._patience = patience
         self._closing = Event()

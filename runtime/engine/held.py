@@ -20,6 +20,7 @@ from runtime.events import (
     RecordedEvent,
     ReleaseAdvanced,
     ReleaseBegun,
+    is_quarantine_stream,
     quarantine_stream,
     run_stream,
 )
@@ -49,6 +50,8 @@ def in_quarantine(store: Streams, run: str) -> dict[str, tuple[InQuarantine, ...
     """What a run has to know of its aggregates in quarantine to go on, by stage."""
     found: dict[str, tuple[InQuarantine, ...]] = {}
     for event in store.heads(f"{run_stream(run)}/"):
+        if not is_quarantine_stream(event.stream):
+            continue
         standing = Standing.model_validate_json(event.data)
         if standing.parked_at is None:
             continue

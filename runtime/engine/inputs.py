@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from runtime.engine.blocks import read_block
 from runtime.engine.commands import Advance
 from runtime.engine.messages import BatchArrived, FeedEnded, FeedIdle
+from runtime.engine.results import Taken
 from runtime.errors import ConfigError
-from runtime.feeds import DecisionTape, Feed, FeedBatch
+from runtime.feeds import DecisionTape, Feed, FeedBatch, Quiet
 
 Select = Mapping[str, tuple[str, ...]]
 
@@ -44,11 +45,13 @@ class Observations:
             )
 
     def read(self, limit: int) -> BatchArrived | FeedIdle | FeedEnded:
-        """The next observations; their feeds end, but are never idle."""
+        """The next observations."""
         block = self._block
         batch = self._feed.read(limit) if block == 1 else read_block(self._feed, block)
         if batch is None:
             return FeedEnded(self._stage)
+        if isinstance(batch, Quiet):
+            return FeedIdle(self._stage)
         return _arrived(self._stage, batch, self._wanted, self._key)
 
     def advance(self, command: Advance) -> None:
@@ -88,7 +91,10 @@ def _arrived(stage: str, batch: FeedBatch, wanted: Select, key: str) -> BatchArr
         rows = rows.set_column(rows.schema.get_field_index("aggregate"), "aggregate", column)
     if not mask.all():
         rows = rows.filter(pa.array(mask))
-    return BatchArrived(stage, rows, batch.end, batch.cursor)
+    taken = None if batch.dropped is None else Taken(batch.end, batch.dropped)
+    return BatchArrived(
+        stage, rows, batch.end, batch.cursor, taken=taken, waiting=batch.waiting, age=batch.age
+    )
 
 
 def _is_in(column: pa.DictionaryArray, values: tuple[str, ...]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from runtime.engine.results import Results, Who
+from runtime.engine.results import Results, Taken, Who
 from runtime.engine.suspicion import Piece
 
 
@@ -14,7 +14,9 @@ from runtime.engine.suspicion import Piece
 class BatchArrived:
     """A feed gave a batch: its rows, the position it reaches, where to go on behind it.
 
-    `at` is when it was asked for (seconds of the clock that `Tick` tells).
+    `at` is when it came due (seconds of the clock that `Tick` tells). `taken` is to be
+    recorded before anything is decided on it; `waiting` is how many rows are due behind it,
+    `age` for how many seconds its first row had been due when it was read.
     """
 
     stage: str
@@ -22,14 +24,24 @@ class BatchArrived:
     end: int
     cursor: str
     at: float = 0.0
+    taken: Taken | None = None
+    waiting: int = 0
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class FeedIdle:
-    """A feed has nothing more to give until it is told of a watermark beyond `watermark`."""
+    """A feed has nothing to give until it is told of a watermark beyond `watermark`, or ready."""
 
     stage: str
     watermark: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReady:
+    """A feed that was idle has something to give."""
+
+    stage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,7 @@ Message = (
     BatchArrived
     | FeedIdle
     | FeedEnded
+    | FeedReady
     | HostReady
     | HostLost
     | HostAnswered

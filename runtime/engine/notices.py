@@ -1,72 +1,37 @@
-"""What the log is told of aggregates in quarantine: signed and chained like all else. Pure."""
+"""What the log is told beside decisions: of quarantine, and of what was taken in. Pure."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
+from runtime.engine.intake import AHEAD, IntakeBook
 from runtime.engine.ipc import read_ipc, write_ipc
-from runtime.engine.results import Advanced, Freed, Held, Notice, Parked, Releasing, Who
+from runtime.engine.pen import Author, Log, Pen
+from runtime.engine.results import Advanced, Freed, Held, Notice, Parked, Releasing, Taken, Who
 from runtime.errors import QuarantineFull
 from runtime.events import (
-    GENESIS,
     AggregateParked,
     AggregateReleased,
-    Cause,
     EventsHeld,
-    NewEvent,
     QuarantineEvent,
-    RecordedEvent,
     ReleaseAdvanced,
     ReleaseBegun,
-    cause_fields,
-    named_id,
     quarantine_stream,
-    time_text,
-    unsigned_metadata,
 )
-from runtime.identity import draft, recorded_digest, seal
 from runtime.store import Append
 
 HELD_EVENTS = 1_000_000
 """So many events of one aggregate are held; then the run ends."""
 
 
-class Log(Protocol):
-    """What is asked of the log."""
-
-    def revision(self, stream: str) -> int:
-        """The last revision of `stream`, -1 if it has none."""
-
-    def event(self, stream: str, revision: int) -> RecordedEvent:
-        """The event at that revision."""
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who records: the run, its own key, and what each agent's strategy is.
-
-    `stamps` maps agents to the fields `strategy`, `version` and `parameters`.
-    """
-
-    run: str
-    run_id: str
-    did: str
-    sign: Callable[[bytes], bytes]
-    stamps: Mapping[str, Mapping[str, Any]]
-
-
 @dataclass(slots=True)
 class _Page:
     """Where the stream of an aggregate stands."""
 
-    revision: int
-    digest: str
     parked_at: int | None = None
     held_to: int = -1
     held: int = 0
@@ -81,14 +46,21 @@ class NoticeBook:
     `QuarantineFull` when more than a million events of an aggregate are held.
     """
 
-    author: Author
-    log: Log
+    pen: Pen
+    intake: IntakeBook
     _pages: dict[Who, _Page] = field(default_factory=dict)
-    _written: dict[str, list[NewEvent]] = field(default_factory=dict)
-    _firsts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, author: Author, log: Log, ahead: int = AHEAD) -> NoticeBook:
+        """A book over `log`; so many positions `ahead` are announced as taken in."""
+        pen = Pen(author, log)
+        return cls(pen, IntakeBook(pen, ahead))
 
     def note(self, stage: str, notice: Notice) -> None:
         """Take a notice in."""
+        if isinstance(notice, Taken):
+            self.intake.note(stage, notice)
+            return
         page = self._pages.get(notice.who) or self._pages.setdefault(
             notice.who, self._read(notice.who)
         )
@@ -108,12 +80,7 @@ class NoticeBook:
 
     def appends(self) -> list[Append]:
         """The events of all notices since the last call."""
-        appends = [
-            Append(stream, self._firsts[stream] - 1, events)
-            for stream, events in self._written.items()
-        ]
-        self._written, self._firsts = {}, {}
-        return appends
+        return self.pen.appends()
 
     def _park(self, stage: str, page: _Page, parked: Parked) -> None:
         if page.parked_at == parked.position:
@@ -127,7 +94,7 @@ class NoticeBook:
                 trace=parked.trace,
                 state=b64encode(parked.state).decode(),
                 row=b64encode(parked.row).decode(),
-                **self.author.stamps[parked.who.agent],
+                **self.pen.author.stamps[parked.who.agent],
             ),
         )
 
@@ -163,7 +130,7 @@ class NoticeBook:
 
     def _base(self, stage: str, page: _Page, who: Who) -> dict[str, Any]:
         return {
-            "run_id": self.author.run_id,
+            "run_id": self.pen.author.run_id,
             "stage": stage,
             **who._asdict(),
             "parked_at": page.parked_at,
@@ -171,32 +138,19 @@ class NoticeBook:
         }
 
     def _read(self, who: Who) -> _Page:
-        stream = quarantine_stream(self.author.run, *who)
-        revision = self.log.revision(stream)
-        if revision < 0:
-            return _Page(-1, GENESIS)
-        event = self.log.event(stream, revision)
+        event = self.pen.last(quarantine_stream(self.pen.author.run, *who))
+        if event is None:
+            return _Page()
         body = _Standing.model_validate_json(event.data)
-        page = _Page(revision, recorded_digest(event), body.parked_at, body.held_to)
+        page = _Page(body.parked_at, body.held_to)
         if event.type == ReleaseBegun.__name__:
             begun = ReleaseBegun.model_validate_json(event.data)
             page.last = (begun.first, begun.last, begun.drop)
         return page
 
     def _add(self, page: _Page, body: QuarantineEvent) -> None:
-        author = self.author
-        stream = quarantine_stream(author.run, body.agent, body.aggregate)
-        cause = Cause(author.run_id, stream, page.revision, 0, 0, 0)
-        metadata = unsigned_metadata(
-            author.run_id, author.did, time_text(0), cause_fields(cause), page.digest
-        )
-        name = named_id(f"quarantine/{author.run_id}/{stream}/{page.revision + 1}")
-        event = NewEvent(name, type(body).__name__, body.model_dump_json().encode(), metadata)
-        drafted = draft(stream, page.revision + 1, event)
-        self._firsts.setdefault(stream, drafted.revision)
-        self._written.setdefault(stream, []).append(seal(drafted, author.sign))
-        page.revision += 1
-        page.digest = sha256(drafted.message).hexdigest()
+        stream = quarantine_stream(self.pen.author.run, body.agent, body.aggregate)
+        self.pen.write("quarantine", stream, body)
         page.last = ()
 
 

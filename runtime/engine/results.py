@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from runtime.feeds import Drop
+
 
 class Sealed(NamedTuple):
     """A signed event with its place; the supervisor forwards it and never decodes it."""
@@ -95,8 +97,15 @@ class Releasing(NamedTuple):
     drop: bool
 
 
-Notice = Parked | Held | Releasing | Advanced | Freed
-"""What the log is told of aggregates in quarantine."""
+class Taken(NamedTuple):
+    """A stage takes in what is below position `end`, without the rows that were dropped."""
+
+    end: int
+    dropped: tuple[Drop, ...]
+
+
+Notice = Parked | Held | Releasing | Advanced | Freed | Taken
+"""What the log is told beside decisions: of quarantine, and of what was taken in."""
 
 
 class StageSnapshot(NamedTuple):

@@ -156,7 +156,7 @@ class Runner:
         asked = monotonic()
         try:
             read = self._feeds[command.stage].read(command.limit)
-            return replace(read, at=asked) if isinstance(read, BatchArrived) else read
+            return replace(read, at=asked - read.age) if isinstance(read, BatchArrived) else read
         except FeedError as error:
             self._feed_error = self._feed_error or error
             self._commands.extend(self._supervisor.handle(StopRequested()))

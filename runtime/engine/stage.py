@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -69,6 +70,7 @@ class Stage:
         self.quarantine.reach(self._cursor[0])
         self._now = 0.0
         self._events = self._decisions = self._barriers = self._snapshots = self._again = 0
+        self._waiting, self._dropped = 0, Counter[str]()
         self._sizes = BatchSizes()
         self._latencies, self._rate = Latencies(), Rate()
 
@@ -110,6 +112,9 @@ class Stage:
         self._cursor = arrived.end, cursor
         self.quarantine.reach(arrived.end)
         self._events += arrived.rows.num_rows
+        self._waiting = arrived.waiting
+        for drop in () if arrived.taken is None else arrived.taken.dropped:
+            self._dropped[drop.policy] += sum(last - first + 1 for first, last in drop.ranges)
         if arrived.rows.num_rows:
             self._sizes = self._sizes.with_batch(arrived.rows.num_rows)
         return self._take_in(arrived.rows, arrived.at)
@@ -309,6 +314,9 @@ class Stage:
             batches=self._sizes,
             credit=self._credit.stats(),
             retained=self._retained.stats(),
+            waiting=self._waiting,
+            conflated=self._dropped["conflate"],
+            rejected=self._dropped["reject"],
             snapshots=self._snapshots,
             again=self._again,
             rate=self._rate.at(now),

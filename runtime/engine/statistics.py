@@ -31,9 +31,10 @@ class StageStats:
     """How a stage stands.
 
     Events taken in and decided, its watermark, batches and credit; `retained` is what it
-    holds until the next snapshot, `again` how many events hosts were given again,
-    `parked` how many aggregates are in quarantine, `lost` how many key groups wait for a
-    host. `rate` is in events a second; `latency` in seconds, from asking for an event until
+    holds until the next snapshot; `waiting` are due and not taken in, `conflated` and
+    `rejected` were dropped since this process began; `again` is how many events hosts were given
+    again, `parked` how many aggregates are in quarantine, `lost` how many key groups wait for a
+    host. `rate` is in events a second; `latency` in seconds, from when an event was due until
     what it caused is durable, at each of `PERCENTILES`.
     """
 
@@ -43,6 +44,9 @@ class StageStats:
     batches: BatchSizes
     credit: CreditStats
     retained: CreditStats
+    waiting: int
+    conflated: int
+    rejected: int
     snapshots: int
     again: int
     parked: int

@@ -34,6 +34,7 @@ from runtime.engine.messages import (
     DrainRequested,
     FeedEnded,
     FeedIdle,
+    FeedReady,
     HeldRead,
     HostAnswered,
     HostLost,
@@ -152,7 +153,8 @@ class Supervisor:
     def _batch_arrived(self, message: BatchArrived) -> list[Command]:
         stage = self._stages[message.stage]
         stage.pulled = False
-        return stage.arrive(message) + self._commit(stage)
+        notices = () if message.taken is None else (message.taken,)
+        return stage.arrive(message) + self._commit(stage, (), notices)
 
     def _host_answered(self, message: HostAnswered) -> list[Command]:
         if not self._roster.answered(message.host, message.ticket):
@@ -203,6 +205,8 @@ class Supervisor:
                 self._draining = isinstance(message, DrainRequested)
             case StopRequested():
                 self._stopping = True
+            case FeedReady():
+                self._stages[message.stage].idle = False
         return []
 
     def _tick(self, tick: Tick) -> list[Command]:

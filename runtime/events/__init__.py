@@ -13,6 +13,13 @@ from runtime.events.catalog import (
 from runtime.events.decided import DecisionData, Scalar, StrategyStamp
 from runtime.events.envelope import NewEvent, RecordedEvent, envelope
 from runtime.events.ids import decision_id, id_text, named_id, observation_id, parse_id
+from runtime.events.intake import (
+    IntakeAdvanced,
+    IntakeEvent,
+    TicksConflated,
+    TicksDropped,
+    TicksRejected,
+)
 from runtime.events.lifecycle import RunCompleted, RunPaused, RunResumed, RunStarted
 from runtime.events.metadata import (
     GENESIS,
@@ -28,6 +35,8 @@ from runtime.events.names import (
     CATEGORIES,
     NAME,
     decision_stream,
+    intake_stream,
+    is_quarantine_stream,
     kind_of,
     quarantine_stream,
     run_stream,
@@ -57,6 +66,8 @@ __all__ = [
     "EventType",
     "EventsHeld",
     "FieldSpec",
+    "IntakeAdvanced",
+    "IntakeEvent",
     "NewEvent",
     "QuarantineEvent",
     "RecordedEvent",
@@ -69,12 +80,17 @@ __all__ = [
     "RunStarted",
     "Scalar",
     "StrategyStamp",
+    "TicksConflated",
+    "TicksDropped",
+    "TicksRejected",
     "cause_fields",
     "decision_id",
     "decision_stream",
     "envelope",
     "event_type",
     "id_text",
+    "intake_stream",
+    "is_quarantine_stream",
     "json_schemas",
     "kind_of",
     "named_id",

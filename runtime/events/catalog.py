@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from runtime.errors import UnknownName
-from runtime.events import decided, lifecycle, observations, quarantine
+from runtime.events import decided, intake, lifecycle, observations, quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class EventType:
     def observed(self) -> bool:
         """Whether feeds yield it (and not agents)."""
         return issubclass(self.model, observations.Observation)
+
+    @property
+    def level(self) -> bool:
+        """Whether a later one of an aggregate says all that an earlier one said."""
+        return issubclass(self.model, observations.Observation) and self.model.level
 
     @property
     def decided(self) -> bool:
@@ -42,6 +47,7 @@ CATALOG = _types(
     quarantine.AggregateReleased,
     quarantine.EventsHeld,
     observations.GasPriceObserved,
+    intake.IntakeAdvanced,
     decided.OpportunityRejected,
     observations.PoolRateObserved,
     decided.PositionCalculated,
@@ -53,6 +59,8 @@ CATALOG = _types(
     lifecycle.RunPaused,
     lifecycle.RunResumed,
     lifecycle.RunStarted,
+    intake.TicksConflated,
+    intake.TicksRejected,
     observations.TradeObserved,
     observations.UserActionRecorded,
     decided.YieldOpportunityDetected,

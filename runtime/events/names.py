@@ -2,7 +2,8 @@
 
 A kind belongs to one of four categories, which carry the policies of its streams.
 Decision streams are `agent-<agent>/<aggregate>`, a run's own stream is `system-<run>`,
-what it records of an aggregate in quarantine `system-<run>/<agent>/<aggregate>`.
+what it records of an aggregate in quarantine `system-<run>/<agent>/<aggregate>`, and of the
+rows a stage did not take in `system-<run>/<stage>`.
 """
 
 from __future__ import annotations
@@ -46,6 +47,24 @@ def quarantine_stream(run: str, agent: str, aggregate: str) -> str:
     'system-live/scout/pool-1'
     """
     return f"{run_stream(run)}/{agent}/{aggregate}"
+
+
+def is_quarantine_stream(stream: str) -> bool:
+    """Whether a run records in it that it cannot decide on an aggregate.
+
+    >>> is_quarantine_stream("system-live/scout/pool-1"), is_quarantine_stream("system-live/scout")
+    (True, False)
+    """
+    return kind_of(stream) == "system" and stream.count("/") > 1
+
+
+def intake_stream(run: str, stage: str) -> str:
+    """The stream in which a run records which rows a stage did not take in.
+
+    >>> intake_stream("live", "scout")
+    'system-live/scout'
+    """
+    return f"{run_stream(run)}/{stage}"
 
 
 def split_decision_stream(stream: str) -> tuple[str, str]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Observation(BaseModel):
-    """Base of all observed events; unknown fields are refused."""
+    """Base of all observed events; unknown fields are refused.
 
+    `level`: a later event of an aggregate says all that an earlier one said, which may
+    therefore be left out where there are too many. Any other event is a fact of its own.
+    """
+
+    level: ClassVar[bool] = False
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PoolRateObserved(Observation):
     """The rates of a lending pool, as fractions a year (APR): 0.0358 is 3.58 %."""
 
+    level: ClassVar[bool] = True
     rate: float = Field(ge=-1.0, le=2.0, description="supply rate, fraction a year")
     borrow_rate: float | None = Field(None, ge=-1.0, le=5.0, description="fraction a year")
     liquidity: float | None = Field(None, ge=0.0, description="supplied amount, in tokens")
@@ -27,6 +35,7 @@ class PoolRateObserved(Observation):
 class PriceObserved(Observation):
     """A price in units of the quote currency."""
 
+    level: ClassVar[bool] = True
     price: float = Field(gt=0.0, le=1e12, description="quote units per base unit")
     size: float | None = Field(None, ge=0.0, description="quantity behind the price, base units")
     symbol: str | None = None
@@ -44,6 +53,7 @@ class TradeObserved(Observation):
 class GasPriceObserved(Observation):
     """The gas price of a network."""
 
+    level: ClassVar[bool] = True
     gwei: float = Field(ge=0.0, le=1e7, description="1e-9 of the native coin, per unit of gas")
     network: str | None = None
 

@@ -86,12 +86,16 @@ class Merge:
         self.schema = pa.schema(_BASE | {name: _ARROW[kind] for name, kind in self._fields.items()})
         self._lanes: list[_Lane] | None = None
         self._seek: dict[str, Any] = {}
-        self._position = 0
+        self._position = self._skip = 0
 
     def seek(self, cursor: str) -> None:
-        """Go on behind the batch that had this cursor; before the first read."""
+        """Go on behind the batch that had this cursor; before the first read.
+
+        Its field `skip` says how many rows behind that.
+        """
         fields = json.loads(cursor)
         self._position, self._seek = int(fields["position"]), fields["tapes"]
+        self._skip = int(fields.get("skip", 0))
         for tape in self._tapes:
             place = self._seek.get(tape.spec.name)
             if place is not None:
@@ -109,6 +113,10 @@ class Merge:
         """
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
+        while self._skip:
+            skipped, self._skip = self._skip, 0
+            batch = self.read(skipped)
+            self._skip = 0 if batch is None else skipped - batch.rows.num_rows
         lanes = self._open()
         if not lanes:
             return None

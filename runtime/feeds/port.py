@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -12,17 +12,37 @@ LISTED = 1_000
 """How many rejected rows are listed one by one; the others are only counted."""
 
 
+class Drop(NamedTuple):
+    """Rows that were dropped under a policy, as inclusive ranges of positions."""
+
+    policy: str
+    ranges: tuple[tuple[int, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class FeedBatch:
     """Rows of a feed: the position they reach, and where to go on behind them.
 
-    Every row with a position below `end` is in this batch or an earlier one; `cursor` is
-    handed to `seek` to go on behind it.
+    Every row with a position below `end` is in this batch, an earlier one, or among those that
+    were `dropped`; `cursor` is handed to `seek` to go on behind it. `dropped` is None of a
+    feed that never drops any; `waiting` is how many rows are due behind this batch, `age` for
+    how many seconds its first row has been due.
     """
 
     rows: pa.RecordBatch
     end: int
     cursor: str
+    dropped: tuple[Drop, ...] | None = None
+    waiting: int = 0
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Nothing is due now; the feed has not ended."""
+
+
+QUIET = Quiet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,7 @@ class Feed(Protocol):
     def position(self) -> int:
         """The position of the next row."""
 
-    def read(self, limit: int) -> FeedBatch | None:
+    def read(self, limit: int) -> FeedBatch | Quiet | None:
         """The next rows, `limit` at most; None at the end. Raises `FeedError` leaves."""
 
     def seek(self, cursor: str) -> None:

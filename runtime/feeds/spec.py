@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from runtime.errors import ConfigError, UnknownName
-from runtime.events import NAME, observation_fields, observed_types
+from runtime.events import NAME, event_type, observation_fields, observed_types
+from runtime.feeds.backlog import Bound, Overload
 from runtime.settings import Section
 
 TIME_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -100,6 +101,11 @@ class TapeSpec(Section):
     a candle later. Rows must be sorted by it. `select` keeps rows whose text column has one
     of the values. `policy` says what becomes of rows that cannot be used: `reject` stops,
     `skip` leaves them out, `quarantine` leaves out the rest of their aggregate too.
+
+    `overload` says what is done when more than `backlog` of its events are due and not taken:
+    `block` reads no further, `conflate` keeps the latest of each aggregate, `reject` drops the
+    newest. What is dropped is recorded in the log. Only feeds that are played at a pace fall
+    behind.
     """
 
     name: str
@@ -115,6 +121,8 @@ class TapeSpec(Section):
     columns: dict[str, NamedColumn] = Field(default_factory=dict)
     select: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     policy: Policy = "reject"
+    overload: Overload = "block"
+    backlog: int = Field(10_000, ge=1)
 
     @classmethod
     def title(cls) -> str:
@@ -148,6 +156,10 @@ class TapeSpec(Section):
             raise ValueError(f"feed {self.name!r}: give either `aggregate` or `aggregate_name`")
         if self.known_at is not None and self.known_after is not None:
             raise ValueError(f"feed {self.name!r}: give either `known_at` or `known_after`")
+        if self.overload == "conflate" and not event_type(self.event_type).level:
+            raise ValueError(
+                f"feed {self.name!r} cannot conflate: each {self.event_type} is a fact of its own"
+            )
         fields = observation_fields(self.event_type)
         for name in self.columns:
             if name not in fields:
@@ -164,6 +176,11 @@ class TapeSpec(Section):
     def delay(self) -> int:
         """Nanoseconds from event time to known-at, where `known_after` says so."""
         return 0 if self.known_after is None else parse_duration(self.known_after)
+
+    @property
+    def bound(self) -> Bound:
+        """How far it may fall behind."""
+        return Bound(self.overload, self.backlog)
 
     def file_columns(self) -> tuple[str, ...]:
         """The columns of the file that are needed, each once, in order."""

@@ -54,11 +54,18 @@ class RunSection(Section):
     With a `signing_block` above 1, decisions of a stream on so many positions of the input
     share one signature, each with a proof of its own: cheaper to sign and to verify, but
     they are stored only when the block is complete. For history, not for live feeds.
+
+    With a `pace` the feeds are played at their own times, so many times as fast: 3600 is an
+    hour of history a second. Without, they are read as fast as they are decided on. `replay`
+    names the store of an earlier run of the same feeds and agents: what that run dropped of
+    its feeds, and nothing else, is dropped again, and they are not played at a `pace`.
     """
 
     name: str
     snapshot_events: int = Field(100_000, ge=1)
     signing_block: int = Field(1, ge=1, le=65_536)
+    pace: float | None = Field(None, gt=0.0, allow_inf_nan=False)
+    replay: str | None = None
 
     @field_validator("name")
     @classmethod
@@ -198,6 +205,22 @@ class RunConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _dropping_fits(self) -> Self:
+        run = self.run
+        lossy = [feed.name for feed in self.feeds if feed.overload != "block"]
+        if run.signing_block > 1 and (run.pace is not None or lossy):
+            raise ValueError(
+                "[run] signing_block is for history: leave it out with a pace, and with feeds"
+                f" that conflate or reject{': ' * bool(lossy)}{', '.join(lossy)}"
+            )
+        return self
+
+    @property
+    def lossy(self) -> bool:
+        """Whether rows of feeds may be dropped."""
+        return any(feed.overload != "block" for feed in self.feeds)
+
     @property
     def base(self) -> Path:
         """The directory relative paths start from."""
@@ -216,6 +239,11 @@ class RunConfig(Section):
     def store_path(self) -> Path:
         """The store's file."""
         return resolve_path(self.store.path, self.base)
+
+    @property
+    def replay_path(self) -> Path | None:
+        """The store whose run is replayed."""
+        return None if self.run.replay is None else resolve_path(self.run.replay, self.base)
 
     def changed(self, section: str, **values: Any) -> RunConfig:
         """This config with some values of a section replaced (those that are not None).

@@ -14,8 +14,8 @@ from runtime.engine.committer import Committer
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.held import held_batches, in_quarantine
 from runtime.engine.inputs import Decisions, Observations
-from runtime.engine.messages import ReleaseRequested
-from runtime.engine.notices import Author
+from runtime.engine.messages import FeedReady, ReleaseRequested
+from runtime.engine.pen import Author
 from runtime.engine.plan import RunPlan, StagePlan, strategy_class
 from runtime.engine.quarantine import InQuarantine
 from runtime.engine.runner import Hosts, Load, Post, Runner, StageFeed
@@ -25,11 +25,12 @@ from runtime.engine.supervisor import Supervisor
 from runtime.engine.windows import columns_for
 from runtime.errors import RunInterrupted, SnapshotDamaged
 from runtime.events import RunCompleted, RunPaused, run_stream
-from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport, Tape
+from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.fingerprint import fingerprint
+from runtime.jobs.intake import Intake, open_feed, plan_intake
 from runtime.jobs.journal import Journal
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
@@ -96,6 +97,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
         with SqliteStore.open(job.config.store_path, wait=LOCK_WAIT) as store:
             if store.revision(run_stream(plan.run)) < 0:
                 _check_input(store, plan, job.config, control)
+            intake = plan_intake(job.config, plan, store)
             fence = store.claim(plan.run)
             journal = Journal(store, plan, job.journal_key, fence)
             snapshots, refused = _snapshots(store, plan)
@@ -109,6 +111,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
                 committing=committing,
                 config=job.config,
                 feed=feed,
+                intake=intake,
                 journal=journal,
                 new=new,
                 cursors=snapshots,
@@ -131,6 +134,7 @@ class _Ground:
     committing: _Committing
     config: RunConfig
     feed: Merge
+    intake: Intake
     journal: Journal
     new: bool
     cursors: Mapping[str, str]
@@ -164,10 +168,12 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     plan, store = ground.plan, ground.store
     feeds: dict[str, StageFeed] = {}
     opened: list[Feed] = []
+    box: list[Post] = []
     for stage in plan.stages:
         cursor = ground.cursors.get(stage.name)
         feed_cursor = None if cursor is None else read_stage_cursor(cursor)[1]
-        feeds[stage.name] = _stage_feed(ground, stage, feed_cursor, opened)
+        wake = partial(_wake, box, stage.name)
+        feeds[stage.name] = _stage_feed(ground, stage, feed_cursor, opened, wake)
     supervisor = Supervisor(
         [_spec(ground, stage) for stage in plan.stages],
         plan.pooling,
@@ -176,6 +182,7 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         scaling=plan.scaling,
     )
     runner = Runner(supervisor, feeds, store.end(), partial(held_batches, store, plan.run))
+    box.append(runner.post)
     hosts = start_hosts(plan, runner.post, _loader(store, plan))
     for release in ground.releases:
         control.release(release.who, drop=release.drop)
@@ -185,14 +192,19 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         committer = Committer(store, committing.fence, committing.author, runner.post)
         completed = runner.run(hosts, committer)
     finally:
+        for feed in opened:
+            feed.close()
         hosts.close()
     seconds = 0.0 if runner.began is None else monotonic() - runner.began
     parked = sum(stats.parked for stats in supervisor.stats().values())
     ended = ground.journal.end(completed=completed and not parked)
     rejected = opened[0].rejected()
-    for feed in opened[1:]:
-        feed.close()
     return _outcome(ground, ended, supervisor.stats(), rejected, seconds)
+
+
+def _wake(box: list[Post], stage: str) -> None:
+    """A feed has something again: told from its own thread, which begins with the run."""
+    box[0](FeedReady(stage))
 
 
 def _outcome(
@@ -254,11 +266,6 @@ def _check_input(store: EventStore, plan: RunPlan, config: RunConfig, control: R
                 )
 
 
-def open_feed(config: RunConfig) -> Merge:
-    """The merged observations of a config."""
-    return Merge([Tape(spec, config.base) for spec in config.feeds])
-
-
 def _spec(ground: _Ground, stage: StagePlan) -> StageSpec:
     cursor = ground.store.checkpoint(_named(ground.plan, stage))
     position = 0 if cursor is None else read_stage_cursor(cursor)[0]
@@ -271,7 +278,11 @@ def _spec(ground: _Ground, stage: StagePlan) -> StageSpec:
 
 
 def _stage_feed(
-    ground: _Ground, stage: StagePlan, cursor: str | None, opened: list[Feed]
+    ground: _Ground,
+    stage: StagePlan,
+    cursor: str | None,
+    opened: list[Feed],
+    wake: Callable[[], None],
 ) -> StageFeed:
     block = ground.plan.signing_block
     if stage.upstream:
@@ -279,7 +290,8 @@ def _stage_feed(
         if cursor is not None:
             tape.seek(cursor)
         return Decisions(stage.name, tape, stage.select)
-    feed = open_feed(ground.config) if opened else ground.feed
+    merge = open_feed(ground.config) if opened else ground.feed
+    feed = ground.intake.feed(stage.name, merge, wake)
     opened.append(feed)
     if cursor is not None:
         feed.seek(cursor)

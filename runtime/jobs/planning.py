@@ -87,7 +87,7 @@ def plan_run(
     agents = [one.declaration(keys[one.agent.name]) for one in appointed]
     feeds = [
         {"name": feed.name, "digest": digests[feed.name]}
-        | feed.model_dump(mode="json", exclude={"path", "name"}, exclude_defaults=True)
+        | feed.model_dump(mode="json", exclude={"path", "name", "backlog"}, exclude_defaults=True)
         for feed in config.feeds
     ]
     declared: dict[str, Any] = {"agents": agents, "feeds": feeds}

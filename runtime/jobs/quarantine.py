@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from runtime.deciding import Decision, StateCodec
 from runtime.engine.held import Standing, quarantine_events
 from runtime.engine.ipc import read_ipc
-from runtime.engine.notices import Author
+from runtime.engine.pen import Author
 from runtime.engine.plan import RunPlan, strategy_class
 from runtime.engine.windows import read_rows
 from runtime.errors import RunMissing
@@ -22,6 +22,7 @@ from runtime.events import (
     EventsHeld,
     ReleaseBegun,
     id_text,
+    is_quarantine_stream,
     run_stream,
 )
 from runtime.identity import SigningKey
@@ -57,6 +58,8 @@ def cases(store: EventStore, run: str) -> list[Case]:
     """The aggregates of a run that are in quarantine, by agent and aggregate."""
     found = []
     for head in store.heads(f"{run_stream(run)}/"):
+        if not is_quarantine_stream(head.stream):
+            continue
         standing = Standing.model_validate_json(head.data)
         if standing.parked_at is None:
             continue

@@ -18,7 +18,6 @@ import ray
 
 from runtime.engine.cluster import RayHosts
 from runtime.engine.statistics import PERCENTILES
-from runtime.feeds import FeedBatch, Merge
 from runtime.jobs import execution
 from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
@@ -29,21 +28,6 @@ from tests.benchmarks.faults import write_tape
 
 PER_SECOND = 1_000
 SECONDS = 15
-
-
-class Paced(Merge):
-    """Gives rows when they are due; waits, a little, until one is."""
-
-    began: float = 0.0
-
-    def read(self, limit: int) -> FeedBatch | None:
-        """What is due by now, at least one row."""
-        self.began = self.began or time.monotonic() - self.position / PER_SECOND
-        while True:
-            due = int((time.monotonic() - self.began) * PER_SECOND) - self.position
-            if due >= 1:
-                return super().read(min(limit, due))
-            time.sleep(0.0002)
 
 
 class Echo:
@@ -69,21 +53,8 @@ def bare() -> np.ndarray[Any, Any]:
 
 def run_paced(config: RunConfig) -> Outcome:
     """Carry a run out whose observations come in time; the supervisor is in this process."""
-    opened = execution.open_feed
-    feeds: list[Merge] = []
-
-    def open_paced(config: RunConfig) -> Merge:
-        feed = opened(config)
-        if not feeds:
-            feed.__class__ = Paced
-        feeds.append(feed)
-        return feed
-
-    execution.open_feed = open_paced
-    try:
-        return execution.execute(prepare(config), RayHosts, RunControl())
-    finally:
-        execution.open_feed = opened
+    paced = config.changed("run", pace=1.0)
+    return execution.execute(prepare(paced), RayHosts, RunControl())
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ def test_status_tells_how_a_run_stands(going: Going) -> None:
     assert set(stage) == {
         "stage", "events", "decisions", "rate", "latency", "position", "finished", "credit",
         "retained", "batches", "snapshots", "again", "parked", "lost",
+        "waiting", "conflated", "rejected",
     }  # fmt: skip
     assert stage["stage"] == "yield-scout"
     assert 0 < stage["position"] <= stage["events"]

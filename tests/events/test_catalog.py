@@ -89,6 +89,9 @@ def test_an_event_type_is_observed_or_decided_or_of_the_run_itself():
         "ReleaseBegun",
         "ReleaseAdvanced",
         "AggregateReleased",
+        "IntakeAdvanced",
+        "TicksConflated",
+        "TicksRejected",
     }
 
 

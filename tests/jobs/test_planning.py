@@ -9,7 +9,7 @@ import pytest
 from runtime.engine.plan import RunPlan
 from runtime.errors import ConfigError, ParameterInvalid, UnknownName
 from runtime.identity import SigningKey
-from runtime.jobs.execution import open_feed
+from runtime.jobs.intake import open_feed
 from runtime.jobs.launch import prepare
 from runtime.jobs.planning import appoint, plan_run
 from tests.support.jobs import follower, job, rates_feed, run_in, watcher, write_rates

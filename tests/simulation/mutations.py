@@ -13,6 +13,7 @@ from runtime.engine.commands import Command, Commit, Restore, Send, TakeSnapshot
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import HeldRead
 from runtime.engine.quarantine import Quarantine
+from runtime.engine.results import Taken
 from runtime.engine.roster import Roster
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer
@@ -20,6 +21,7 @@ from runtime.engine.simulation.process import Process
 from runtime.engine.stage import Stage
 from runtime.engine.supervisor import Supervisor
 from runtime.engine.suspicion import Piece, Suspicion
+from runtime.feeds import Record
 from runtime.store import Write
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -247,14 +249,38 @@ def guilty_without_a_trial(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Suspicion, "blame", hasty)
 
 
+def intake_not_announced(patch: pytest.MonkeyPatch) -> None:
+    """What a run took in before it died may be dropped by the run that goes on."""
+    of = Record.of
+    patch.setattr(Record, "of", lambda through, drops: of(0, drops))
+
+
+def drops_recorded_too_late(patch: pytest.MonkeyPatch) -> None:
+    """What was dropped is in the log only with what is decided behind it."""
+    commit, kept = Supervisor._commit, list[Any]()
+
+    def lazy(self: Supervisor, stage: Stage, events: Any = (), notices: Any = ()) -> list[Command]:
+        if notices and not events and isinstance(notices[0], Taken):
+            kept.append(notices)
+            return commit(self, stage)
+        late = [notice for those in kept for notice in those] if events else []
+        if events:
+            kept.clear()
+        return [*commit(self, stage, events), *commit(self, stage, (), (*late, *notices))]
+
+    patch.setattr(Supervisor, "_commit", lazy)
+
+
 MUTATIONS: tuple[Plant, ...] = (
     barrier_outlives_a_host,
     batches_not_given_again,
     checkpoint_before_append,
     credit_returned_too_early,
     dead_host_keeps_its_groups,
+    drops_recorded_too_late,
     guilty_without_a_trial,
     increment_of_the_last_batch_only,
+    intake_not_announced,
     later_stage_told_too_early,
     lost_duplicate_check,
     missing_fence,

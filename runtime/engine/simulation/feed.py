@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import dataclass, replace
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from runtime.engine.commands import Advance
 from runtime.engine.messages import BatchArrived, FeedEnded, FeedIdle
+from runtime.engine.results import Taken
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import later_key
+from runtime.feeds import Record
+from runtime.feeds.drops import drops_of, positions_of, without
 
 OTHERS = "key--1"
 """The aggregate of observations that no agent listens to."""
@@ -27,11 +34,31 @@ def rows_of(keys: list[str], positions: list[int]) -> pa.RecordBatch:
     )
 
 
-class SimulatedTape:
-    """Observations, from `cursor` on."""
+@dataclass(frozen=True, slots=True)
+class Dropping:
+    """Drops a share of the observations; of those that `record` knows the same as it says."""
 
-    def __init__(self, stage: str, rows: pa.RecordBatch, cursor: str | None) -> None:
-        self._stage, self._rows = stage, rows
+    share: float
+    record: Record
+    rng: random.Random
+
+    def of(self, batch: BatchArrived) -> BatchArrived:
+        """The batch without some of its rows."""
+        positions = positions_of(batch.rows)
+        codes = self.record.codes(positions)
+        for at in np.flatnonzero(positions >= self.record.through):
+            codes[at] = self.rng.random() < self.share
+        taken = Taken(batch.end, drops_of(positions, codes))
+        return replace(batch, rows=without(batch.rows, codes), taken=taken)
+
+
+class SimulatedTape:
+    """Observations, from `cursor` on; of those not taken in before it may drop some."""
+
+    def __init__(
+        self, stage: str, rows: pa.RecordBatch, cursor: str | None, dropping: Dropping
+    ) -> None:
+        self._stage, self._rows, self._dropping = stage, rows, dropping
         self._next = int(cursor or 0)
 
     def read(self, limit: int) -> Read:
@@ -41,7 +68,8 @@ class SimulatedTape:
             return FeedEnded(self._stage)
         self._next += rows.num_rows
         wanted = rows.filter(pc.not_equal(rows.column("aggregate").dictionary_decode(), OTHERS))
-        return BatchArrived(self._stage, wanted, self._next, str(self._next))
+        batch = BatchArrived(self._stage, wanted, self._next, str(self._next))
+        return self._dropping.of(batch) if self._dropping.share else batch
 
     def advance(self, command: Advance) -> None:
         """Observations wait for nobody."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.messages import BatchArrived
-from runtime.engine.results import Sealed, Who
+from runtime.engine.results import Who
 from runtime.engine.simulation.scenario import Scenario
 from runtime.engine.simulation.store import SimulatedStore
+from runtime.engine.simulation.strategy import expected
 from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import NEVER
-from runtime.events import NewEvent
+from runtime.events import NewEvent, TicksConflated, intake_stream
 from runtime.identity import run_root
 from runtime.store import Checkpoint, Snapshot, Write
 
@@ -26,31 +27,42 @@ class LawBroken(AssertionError):
 class Laws:
     """Knows what a run must come to, and compares."""
 
-    def __init__(self, plan: Scenario, store: SimulatedStore, decided: Sequence[Sealed]) -> None:
+    def __init__(self, plan: Scenario, store: SimulatedStore) -> None:
         self._plan, self._store = plan, store
+        self._keys = list(plan.keys)
+        self._told = 0
+        self._left_out: set[int] = set()
+        self._set_aside: dict[str, list[NewEvent]] = {}
+        self._reached: dict[tuple[str, str], int] = {}
+        self._expect()
+
+    def _expect(self) -> None:
+        """Know what is to be decided on what is taken in."""
         self._streams: dict[str, list[NewEvent]] = {}
         self._due: dict[str, list[tuple[int, str, int]]] = {}
-        for event in decided:
+        for event in expected(tuple(self._keys), self._plan.stages):
             self._streams.setdefault(event.stream, []).append(NewEvent(*event[2:]))
             stage = event.stream.partition("-")[2].partition("/")[0]
             due = self._due.setdefault(stage, [])
             due.append((int(event.metadata), event.stream, event.revision))
         self._covered = dict.fromkeys(self._due, 0)
-        self._set_aside: dict[str, list[NewEvent]] = {}
-        self._reached: dict[tuple[str, str], int] = {}
 
     def read(self, batch: BatchArrived) -> None:
         """Law 6: what was read and is not durable follows the limits."""
         if batch.stage != "s0":
             return
+        for drop in () if batch.taken is None else batch.taken.dropped:
+            self._left_out |= positions_in(drop.ranges)
         durable = self._store.checkpoints.get(f"{RUN}/{batch.stage}")
         done = 0 if durable is None else read_stage_cursor(durable)[0]
-        unfinished = sum(key >= 0 for key in self._plan.keys[done : batch.end])
+        read = range(done, min(batch.end, len(self._keys)))
+        unfinished = sum(self._plan.keys[at] >= 0 and at not in self._left_out for at in read)
         if unfinished > self._plan.limits.events:
             raise LawBroken(f"{batch.stage} read to {batch.end} while {done} were durable")
 
     def wrote(self, write: Write) -> None:
         """Law 3: neither checkpoint nor snapshot is ahead of the events it covers, or goes back."""
+        self._leave_out()
         places: tuple[Checkpoint | Snapshot, ...] = (*write.checkpoints, *write.snapshots)
         for one in places:
             stage = one.name.rpartition("/")[2]
@@ -63,6 +75,16 @@ class Laws:
                 raise LawBroken(
                     f"{type(one).__name__} of {stage} at {position} is ahead of the log"
                 )
+
+    def _leave_out(self) -> None:
+        """Nothing is to be decided on what the log says was dropped."""
+        told = self._store.streams.get(intake_stream(RUN, "s0"), [])
+        for event in told[self._told :]:
+            if event.type == TicksConflated.__name__:
+                for at in positions_in(TicksConflated.model_validate_json(event.data).dropped):
+                    self._keys[at] = -1
+                self._expect()
+        self._told = len(told)
 
     def check_bound(self, stats: Mapping[str, StageStats]) -> None:
         """Law 6: what is held follows the limits."""
@@ -79,6 +101,7 @@ class Laws:
 
         To the byte; but of aggregates that are `parked` only up to where they stopped.
         """
+        self._leave_out()
         held = {s: e for s, e in self._store.streams.items() if s.startswith("agent-")}
         for who in parked:
             stream = f"agent-{who.agent}/{who.aggregate}"
@@ -120,6 +143,11 @@ class Laws:
         return any(
             at <= position and str(keys[at]) == key for at in self._plan.poison | self._plan.deadly
         )
+
+
+def positions_in(ranges: Iterable[tuple[int, int]]) -> set[int]:
+    """The positions of inclusive ranges."""
+    return {at for first, last in ranges for at in range(first, last + 1)}
 
 
 def _root(streams: Mapping[str, Sequence[NewEvent]]) -> str:

@@ -21,6 +21,7 @@ from runtime.engine.commands import (
 )
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.held import held_batches, in_quarantine
+from runtime.engine.intake import recorded_intake
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import (
     BatchArrived,
@@ -33,8 +34,9 @@ from runtime.engine.messages import (
     SnapshotTaken,
     Tick,
 )
-from runtime.engine.notices import Author, NoticeBook
-from runtime.engine.simulation.feed import SimulatedDecisions, SimulatedTape
+from runtime.engine.notices import NoticeBook
+from runtime.engine.pen import Author
+from runtime.engine.simulation.feed import Dropping, SimulatedDecisions, SimulatedTape
 from runtime.engine.simulation.host import SimulatedHost
 from runtime.engine.simulation.laws import RUN
 from runtime.engine.simulation.scenario import Scenario
@@ -47,6 +49,9 @@ from runtime.store import Write
 
 AUTHOR = Author(RUN, "run-id", "did:key:simulated", lambda message: bytes(64), STAMPS)
 """Who records what is in quarantine; nothing is really signed here."""
+
+AHEAD = 16
+"""So many positions at a time are announced as taken in."""
 
 RETRIES = 6
 """So often a failed write is tried again before the process gives up."""
@@ -79,7 +84,7 @@ class Process:
         self._store, self._rng, self._watch = store, rng, watch
         self._poison, self._deadly = plan.poison, plan.deadly
         self.fence = store.claim(RUN)
-        self._ledger = Ledger(RUN, store, self.fence, NoticeBook(AUTHOR, store))
+        self._ledger = Ledger(RUN, store, self.fence, NoticeBook.of(AUTHOR, store, AHEAD))
         names = [f"s{number}" for number in range(plan.stages)]
         self.supervisor = Supervisor(
             [self._spec(name, tuple(names[:n][-1:])) for n, name in enumerate(names)],
@@ -88,9 +93,10 @@ class Process:
             snapshot_events=plan.snapshot_events,
             scaling=plan.scaling,
         )
+        record = recorded_intake(store, RUN, "s0")
         cursors = {name: self._feed_cursor(name) for name in names}
         self._feeds: dict[str, SimulatedTape | SimulatedDecisions] = {
-            "s0": SimulatedTape("s0", rows, cursors["s0"])
+            "s0": SimulatedTape("s0", rows, cursors["s0"], Dropping(plan.dropping, record, rng))
         }
         if plan.stages > 1:
             self._feeds["s1"] = SimulatedDecisions("s1", "s0", store, cursors["s1"])

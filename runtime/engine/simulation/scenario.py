@@ -57,6 +57,7 @@ class Scenario:
 
     `keys` is the aggregate of each observation, -1 for one that no agent listens to;
     on positions in `poison` the strategy raises, on `deadly` ones its host dies, until cured.
+    `dropping` is the share of observations that a feed leaves out because it is too far behind.
     """
 
     seed: int
@@ -69,6 +70,7 @@ class Scenario:
     deadly: frozenset[int]
     scaling: ScalingPolicy | None
     faults: tuple[Fault, ...]
+    dropping: float = 0.0
 
     def without(self, index: int) -> Scenario:
         """This scenario without one of its faults."""
@@ -88,8 +90,9 @@ class Scenario:
             f"seed {self.seed}: {len(self.keys)} observations of {len(set(self.keys))} aggregates,"
             f" {self.stages} stages, {pool.hosts} hosts and {pool.spares} spares,"
             f" credit {limits.events}, batch {limits.batch}, snapshot every"
-            f" {self.snapshot_events}, poison at {sorted(self.poison)}, death at"
-            f" {sorted(self.deadly)}; befallen by {befallen}"
+            f" {self.snapshot_events}, {self.dropping:.0%} dropped,"
+            f" poison at {sorted(self.poison)}, death at {sorted(self.deadly)};"
+            f" befallen by {befallen}"
         )
 
 
@@ -130,4 +133,5 @@ def scenario(seed: int) -> Scenario:
         limits=CreditLimits(rng.choice((1, 6, 40, 400)), 10**6, rng.choice((1, 5, 30))),
         snapshot_events=rng.choice((1, 7, 25, 1000)),
         faults=tuple(sorted(faults, key=lambda fault: fault.step)),
+        dropping=rng.choice((0.0, 0.0, 0.0, 0.3)),
     )

@@ -11,7 +11,6 @@ from runtime.engine.simulation.laws import LawBroken, Laws
 from runtime.engine.simulation.process import Process
 from runtime.engine.simulation.scenario import ENDS, Fault, Scenario
 from runtime.engine.simulation.store import SimulatedStore
-from runtime.engine.simulation.strategy import expected
 from runtime.errors import Fenced, HostDied, StoreFull
 
 PATIENCE = 30_000
@@ -28,7 +27,7 @@ class World:
         self._plan = plan
         self._rng = random.Random(plan.seed)  # noqa: S311 (a schedule, not a secret)
         self.store = SimulatedStore()
-        self._laws = Laws(plan, self.store, expected(plan.keys, plan.stages))
+        self._laws = Laws(plan, self.store)
         keys = [f"key-{key}" for key in plan.keys]
         self._rows = rows_of(keys, list(range(len(keys))))
         self._zombies: list[tuple[Process, int]] = []

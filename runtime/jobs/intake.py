@@ -1,0 +1,59 @@
+"""What each stage of a run takes in: history, the same at its own pace, or as it once was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from runtime.engine.intake import recorded_intake
+from runtime.engine.plan import RunPlan
+from runtime.errors import RunConflict
+from runtime.feeds import Feed, Live, Merge, Record, Recorded, Tape
+from runtime.jobs.config import RunConfig
+from runtime.jobs.journal import started_runs
+from runtime.store import EventStore, SqliteStore
+
+
+def open_feed(config: RunConfig) -> Merge:
+    """The merged observations of a config."""
+    return Merge([Tape(spec, config.base) for spec in config.feeds])
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How the feeds of a run are read; `records` say what was dropped of them, by stage."""
+
+    config: RunConfig
+    records: Mapping[str, Record]
+
+    def feed(self, stage: str, merge: Merge, wake: Callable[[], None]) -> Feed:
+        """What a stage reads; `wake` is called when it has something again."""
+        record = self.records.get(stage, Record())
+        run = self.config.run
+        if run.pace is not None and run.replay is None:
+            bounds = {feed.name: feed.bound for feed in self.config.feeds}
+            return Live(merge, run.pace, bounds, record, wake)
+        return Recorded(merge, record) if self.config.lossy else merge
+
+
+def plan_intake(config: RunConfig, plan: RunPlan, store: EventStore) -> Intake:
+    """How a run is to take its feeds in, by what its log and that of a replayed run say.
+
+    Raises `RunConflict` if the store to be replayed holds no such run.
+    """
+    if not config.lossy:
+        return Intake(config, {})
+    stages = [stage.name for stage in plan.stages if not stage.upstream]
+    with ExitStack() as stack:
+        source, whole = store, False
+        if config.replay_path is not None:
+            source = stack.enter_context(SqliteStore.open(config.replay_path, writer=False))
+            whole = True
+            if plan.run_id not in {run.run_id for run in started_runs(source)}:
+                raise RunConflict(
+                    f"{config.replay_path} holds no run {plan.run!r} of these feeds and agents:"
+                    " its config must be the same, but for [run] pace and replay"
+                )
+        records = {name: recorded_intake(source, plan.run, name, whole=whole) for name in stages}
+    return Intake(config, records)

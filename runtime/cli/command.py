@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(running.demo)
 app.command()(running.run)
+app.command()(running.upgrade)
 app.command()(submitting.submit)
 app.command()(steering.status)
 app.command()(steering.drain)

@@ -50,6 +50,22 @@ def run(
     _run(loaded, store, hosts, shell, f"lucent run {config}")
 
 
+def upgrade(
+    config: Annotated[Path, typer.Argument(help="The config of the run, in TOML.")],
+    store: Store = None,
+    hosts: Hosts = None,
+    shell: Shell = None,
+    address: Address = None,
+) -> None:
+    """Go on with a run that was stopped, with other strategies, versions or parameters.
+
+    From which position on is recorded in the log; what was decided before stays as it is.
+    Later, `lucent run` goes on with them.
+    """
+    loaded = load_config(config).changed("hosts", address=address)
+    _run(loaded, store, hosts, shell, f"lucent run {config}", upgrade=True)
+
+
 def demo(store: Store = None, hosts: Hosts = None, shell: Shell = None) -> None:
     """Run three kinds of agents over a year of real lending rates, bundled with Lucent."""
     _run(
@@ -66,14 +82,20 @@ def _absolute(name: str | Path) -> str:
 
 
 def _run(
-    config: RunConfig, store: Path | None, hosts: int | None, shell: str | None, command: str
+    config: RunConfig,
+    store: Path | None,
+    hosts: int | None,
+    shell: str | None,
+    command: str,
+    *,
+    upgrade: bool = False,
 ) -> None:
     if store is not None:
         config = config.changed("store", path=_absolute(store))
         command += f" --store {store}"
     config = config.changed("hosts", count=hosts, shell=shell)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    job = prepare(config)
+    job = prepare(config, upgrade=upgrade)
     with RunProgress(config) as progress:
         outcome = run_job(job, progress.show)
     print_summary(outcome, config)

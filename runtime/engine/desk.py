@@ -6,8 +6,10 @@ Pure.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,10 +27,11 @@ from runtime.identity import Draft
 
 @dataclass(slots=True)
 class Cell:
-    """What an agent keeps of one aggregate: the strategy's state and its chain."""
+    """What an agent keeps of one aggregate: the state, of which edition, and its chain."""
 
     state: Any
     chain: Chain
+    edition: int = 0
 
 
 @dataclass(slots=True)
@@ -55,25 +58,34 @@ class Share:
     careful: bool = False
 
 
-@dataclass(slots=True)
-class Desk:
-    """An agent at work: its byline, its strategy, and by key group its cells.
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """How an agent decides from position `since` on: its byline and its strategy.
 
-    `on_window` is the strategy's own, or drives it event by event; `protocols` maps feed
-    names to the protocol they observe. Events of a `parked` aggregate from that position on
-    are held back.
+    `on_window` is the strategy's own, or drives it event by event.
     """
 
+    since: int
     line: Byline
     strategy: Strategy[Any]
     on_window: Callable[[Any, Window], Iterable[tuple[int, Decision]]]
+    codec: StateCodec
+
+
+@dataclass(slots=True)
+class Desk:
+    """An agent at work: its editions, oldest first, and by key group its cells.
+
+    `protocols` maps feed names to the protocol they observe. Events of a `parked` aggregate
+    from that position on are held back. Where an edition takes an aggregate over, it reads
+    the state that the one before it left.
+    """
+
+    agent: str
+    editions: tuple[Edition, ...]
     protocols: Mapping[str, str]
     cells: dict[int, dict[str, Cell]] = field(default_factory=dict)
     parked: dict[str, int] = field(default_factory=dict)
-    codec: StateCodec = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.codec = StateCodec(self.strategy.State)
 
     def decide(self, share: Share, out: Output) -> None:
         """Decide on a window; of a careful share, what cannot be decided on is put aside.
@@ -87,14 +99,15 @@ class Desk:
         elif share.careful:
             self._decide_carefully(share, len(share.window), out)
         else:
-            cell = self._cell(share.group, aggregate)
-            self._write(cell, share, 0, share.window, out.drafts)
+            for edition, start, stop in self._spans(share):
+                cell = self._cell(share.group, aggregate, edition)
+                self._write(cell, share, start, _cut(share.window, start, stop), out.drafts)
 
     def release(self, share: Share, then: int | None, out: Output) -> None:
         """Decide on events that were held back of an aggregate; from `then` on others still are."""
         aggregate = share.window.aggregate
         self.parked.pop(aggregate, None)
-        self._decide_carefully(share, len(share.window), out)
+        self._decide_carefully(share, len(share.window), out, late=True)
         if then is not None:
             self.parked.setdefault(aggregate, then)
 
@@ -105,12 +118,31 @@ class Desk:
         for aggregate in [one for one in self.parked if key_group(one) in groups]:
             del self.parked[aggregate]
 
-    def _cell(self, group: int, aggregate: str) -> Cell:
+    def _spans(self, share: Share) -> Iterator[tuple[int, int, int]]:
+        """The edition of each span of a window, and where the span begins and ends."""
+        stop = len(share.window)
+        if len(self.editions) == 1:
+            yield 0, 0, stop
+            return
+        places = share.rows.position[share.start : share.start + stop]
+        starts = [int(np.searchsorted(places, one.since)) for one in self.editions] + [stop]
+        for edition, (begin, end) in enumerate(pairwise(starts)):
+            if begin < end:
+                yield edition, begin, end
+
+    def _edition_at(self, position: int) -> int:
+        return bisect_right(self.editions, position, key=lambda one: one.since) - 1
+
+    def _cell(self, group: int, aggregate: str, edition: int) -> Cell:
         cells = self.cells.setdefault(group, {})
         cell = cells.get(aggregate)
+        now = self.editions[edition]
         if cell is None:
-            begun = new_chain(self.line.agent, aggregate, GENESIS)
-            cell = cells[aggregate] = Cell(self.strategy.start(aggregate), begun)
+            begun = new_chain(self.agent, aggregate, GENESIS)
+            cell = cells[aggregate] = Cell(now.strategy.start(aggregate), begun, edition)
+        elif cell.edition != edition:
+            left = self.editions[cell.edition].codec.encode(cell.state)
+            cell.state, cell.edition = now.codec.decode(left), edition
         return cell
 
     def _decide_until(self, position: int, share: Share, out: Output) -> None:
@@ -121,26 +153,38 @@ class Desk:
         if count < len(share.window):
             self._hold(share, count, out)
 
-    def _decide_carefully(self, share: Share, count: int, out: Output) -> None:
-        """Decide on the first `count` events, one by one; park at the one that raises."""
+    def _decide_carefully(
+        self, share: Share, count: int, out: Output, *, late: bool = False
+    ) -> None:
+        """Decide on the first `count` events, one by one; park at the one that raises.
+
+        `late`: with the last edition, wherever they stand.
+        """
         aggregate = share.window.aggregate
         for at in range(count):
+            position = int(share.rows.position[share.start + at])
+            edition = len(self.editions) - 1 if late else self._edition_at(position)
             cell = self.cells.get(share.group, {}).get(aggregate)
-            before = None if cell is None else self.codec.encode(cell.state)
-            chain = None if cell is None else replace(cell.chain)
+            before = None if cell is None else self._kept(cell)
             drafts: list[Draft] = []
             try:
-                cell = self._cell(share.group, aggregate)
-                self._write(cell, share, at, _row(share.window, at), drafts)
+                cell = self._cell(share.group, aggregate, edition)
+                self._write(cell, share, at, _cut(share.window, at, at + 1), drafts)
             except Exception as error:  # noqa: BLE001 (whatever a strategy raises is its poison)
-                if before is None or chain is None:
+                if before is None:
                     self.cells[share.group].pop(aggregate, None)
                 else:
-                    restored = Cell(self.codec.decode(before), chain)
+                    codec = self.editions[before.edition].codec
+                    restored = Cell(codec.decode(before.state), before.chain, before.edition)
                     self.cells[share.group][aggregate] = restored
-                self._park(share, at, error, before or b"", out)
+                self._park(share, at, error, b"" if before is None else before.state, out)
                 return
             out.drafts.extend(drafts)
+
+    def _kept(self, cell: Cell) -> Cell:
+        """A copy of a cell, with its state in bytes."""
+        codec = self.editions[cell.edition].codec
+        return Cell(codec.encode(cell.state), replace(cell.chain), cell.edition)
 
     def _park(self, share: Share, at: int, error: Exception, state: bytes, out: Output) -> None:
         aggregate = share.window.aggregate
@@ -149,7 +193,7 @@ class Desk:
         self.parked[aggregate] = position
         out.parked.append(
             Parked(
-                Who(self.line.agent, aggregate),
+                Who(self.agent, aggregate),
                 position,
                 f"{type(error).__name__}: {error}",
                 "".join(traceback.format_exception(error)),
@@ -165,24 +209,26 @@ class Desk:
         start, count = share.start + at, len(share.window) - at
         positions = tuple(share.rows.position[start : start + count].tolist())
         rows = write_ipc(share.batch.slice(start, count)).to_pybytes()
-        out.held.append(Held(Who(self.line.agent, share.window.aggregate), positions, rows))
+        out.held.append(Held(Who(self.agent, share.window.aggregate), positions, rows))
 
     def _write(
         self, cell: Cell, share: Share, offset: int, window: Window, drafts: list[Draft]
     ) -> None:
         """Have the strategy decide on `window`, `offset` rows into the share; adds to `drafts`."""
         last, ordinal = -1, 0
-        rows = share.rows
-        for made in self.on_window(cell.state, window):
-            row, decision = self._row_and_decision(made, last, window)
+        rows, edition = share.rows, self.editions[cell.edition]
+        for made in edition.on_window(cell.state, window):
+            row, decision = self._row_and_decision(made, last, window, edition)
             ordinal = ordinal + 1 if row == last else 0
             last = row
             place = share.start + offset + row
             cause = rows.cause(place)
             protocol = rows.protocol_of(place) or self.protocols[cause.source]
-            drafts.append(write_draft(self.line, cell.chain, decision, cause, ordinal, protocol))
+            drafts.append(write_draft(edition.line, cell.chain, decision, cause, ordinal, protocol))
 
-    def _row_and_decision(self, made: object, last: int, window: Window) -> tuple[int, Decision]:
+    def _row_and_decision(
+        self, made: object, last: int, window: Window, edition: Edition
+    ) -> tuple[int, Decision]:
         match made:
             case (int() | np.integer() as row, Decision() as decision):
                 if max(last, 0) <= row < len(window):
@@ -191,14 +237,16 @@ class Desk:
             case _:
                 wrong = f"returned {made!r}: it must return decisions, or pairs of row and decision"
         raise DecisionInvalid(
-            f"strategy {self.strategy.name!r} of agent {self.line.agent!r}, in a window of"
+            f"strategy {edition.strategy.name!r} of agent {self.agent!r}, in a window of"
             f" {len(window)} rows of {window.aggregate!r}, {wrong}"
         )
 
 
-def _row(window: Window, at: int) -> Window:
-    """A window of one row."""
-    cut = slice(at, at + 1)
+def _cut(window: Window, start: int, stop: int) -> Window:
+    """The rows of a window from `start` to `stop`."""
+    if stop - start == len(window):
+        return window
+    cut = slice(start, stop)
     time = window.time[cut]
     return Window(
         window.aggregate,

@@ -54,7 +54,7 @@ class Host:
         self._desks = desks
         self._broken: dict[str, set[int]] = {stage: set() for stage in desks}
         self._inputs = {
-            stage: columns_for([desk.strategy.inputs for desk in those])
+            stage: columns_for([one.strategy.inputs for desk in those for one in desk.editions])
             for stage, those in desks.items()
         }
 
@@ -93,8 +93,9 @@ class Host:
         for desk in self._desks[stage]:
             for group in groups:
                 for aggregate, cell in desk.cells.get(group, {}).items():
-                    state, at = desk.codec.encode(cell.state), cell.chain
-                    kept = (desk.line.agent, aggregate, at.revision, at.previous, state)
+                    state = desk.editions[cell.edition].codec.encode(cell.state)
+                    at, whose = cell.chain, _whose(desk.agent, cell.edition)
+                    kept = (whose, aggregate, at.revision, at.previous, state)
                     parts.setdefault(group, []).append(kept)
         return {group: msgspec.msgpack.encode(cells) for group, cells in parts.items()}
 
@@ -105,15 +106,17 @@ class Host:
         """
         stage = command.stage
         self.forget(stage, command.groups)
-        desks = {desk.line.agent: desk for desk in self._desks[stage]}
+        desks = {desk.agent: desk for desk in self._desks[stage]}
         for who, position in command.parked:
             desks[who.agent].parked[who.aggregate] = position
         for group in command.groups:
-            for agent, aggregate, revision, previous, state in _cells(stage, group, parts):
-                desk = desks[agent]
+            for whose, aggregate, revision, previous, state in _cells(stage, group, parts):
+                agent, _, number = whose.partition(EDITION)
+                desk, edition = desks[agent], int(number or 0)
                 resumed = new_chain(agent, aggregate, previous)
                 resumed.revision = revision
-                cell = Cell(desk.codec.decode(state), resumed)
+                codec = desk.editions[edition].codec
+                cell = Cell(codec.decode(state), resumed, edition)
                 desk.cells.setdefault(group, {})[aggregate] = cell
 
     def forget(self, stage: str, groups: Collection[int]) -> None:
@@ -125,7 +128,7 @@ class Host:
     def _decide(self, stage: str, share: Share, out: Output, release: Release | None) -> bool:
         """Have the desks decide; returns whether no strategy raised."""
         for desk in self._desks[stage]:
-            if release is not None and desk.line.agent != release.who.agent:
+            if release is not None and desk.agent != release.who.agent:
                 continue
             try:
                 if release is None:
@@ -135,6 +138,14 @@ class Host:
             except Exception:  # noqa: BLE001 (found again, event by event, once it is restored)
                 return False
         return True
+
+
+EDITION = "@"
+"""Between an agent and the number of the edition that a state is of, the first left out."""
+
+
+def _whose(agent: str, edition: int) -> str:
+    return f"{agent}{EDITION}{edition}" if edition else agent
 
 
 _CELLS = msgspec.msgpack.Decoder(list[tuple[str, str, int, str, bytes]])

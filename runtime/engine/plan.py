@@ -10,11 +10,11 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from runtime.deciding import Strategy, event_by_event
+from runtime.deciding import StateCodec, Strategy, event_by_event
 from runtime.engine.author import byline
 from runtime.engine.autoscaler import ScalingPolicy
 from runtime.engine.credit import CreditLimits
-from runtime.engine.desk import Desk
+from runtime.engine.desk import Desk, Edition
 from runtime.engine.host import Host
 from runtime.engine.roster import Pooling
 from runtime.engine.windows import warm_up
@@ -23,11 +23,21 @@ from runtime.identity import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
+class EditionPlan:
+    """What an agent decided with from position `since` on; `strategy` is `module:Class`."""
+
+    since: int
+    strategy: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class AgentPlan:
     """An agent of a run.
 
     `strategy` is `module:Class`; `form` is `window` or `event` (drives the strategy event by
-    event even where it has a window form). `rank` orders the agents: upstream first.
+    event even where it has a window form). `rank` orders the agents: upstream first. It decides
+    so from position `since` on, and as the `earlier` editions say before.
     """
 
     name: str
@@ -36,6 +46,8 @@ class AgentPlan:
     parameters: Mapping[str, Any]
     key: SigningKey
     form: str = "window"
+    since: int = 0
+    earlier: tuple[EditionPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +129,13 @@ def signers(plan: RunPlan) -> dict[str, Any]:
 
 
 def _desk(plan: RunPlan, agent: AgentPlan) -> Desk:
-    strategy = strategy_class(agent.strategy).configure(agent.parameters)
+    last = EditionPlan(agent.since, agent.strategy, agent.parameters)
+    editions = tuple(_edition(plan, agent, one) for one in (*agent.earlier, last))
+    return Desk(agent.name, editions, plan.protocols)
+
+
+def _edition(plan: RunPlan, agent: AgentPlan, edition: EditionPlan) -> Edition:
+    strategy = strategy_class(edition.strategy).configure(edition.parameters)
     stamp = {
         "name": strategy.name,
         "version": strategy.version,
@@ -126,4 +144,4 @@ def _desk(plan: RunPlan, agent: AgentPlan) -> Desk:
     line = byline(agent.name, agent.key.did, plan.run_id, stamp, strategy.emits)
     by_event = agent.form == "event"
     decide = partial(event_by_event, strategy) if by_event else strategy.on_window
-    return Desk(line, strategy, decide, plan.protocols)
+    return Edition(edition.since, line, strategy, decide, StateCodec(strategy.State))

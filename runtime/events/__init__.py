@@ -20,7 +20,13 @@ from runtime.events.intake import (
     TicksDropped,
     TicksRejected,
 )
-from runtime.events.lifecycle import RunCompleted, RunPaused, RunResumed, RunStarted
+from runtime.events.lifecycle import (
+    RunCompleted,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    StrategyUpgraded,
+)
 from runtime.events.metadata import (
     GENESIS,
     Cause,
@@ -80,6 +86,7 @@ __all__ = [
     "RunStarted",
     "Scalar",
     "StrategyStamp",
+    "StrategyUpgraded",
     "TicksConflated",
     "TicksDropped",
     "TicksRejected",

@@ -59,6 +59,7 @@ CATALOG = _types(
     lifecycle.RunPaused,
     lifecycle.RunResumed,
     lifecycle.RunStarted,
+    lifecycle.StrategyUpgraded,
     intake.TicksConflated,
     intake.TicksRejected,
     observations.TradeObserved,

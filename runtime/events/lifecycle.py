@@ -50,6 +50,21 @@ class RunResumed(Lifecycle):
     )
 
 
+class StrategyUpgraded(Lifecycle):
+    """From position `since` on an agent decides with another strategy, version or parameters.
+
+    The fields are those of an agent in `RunStarted`.
+    """
+
+    run_id: str
+    agent: str
+    since: int
+    strategy: str
+    version: str
+    parameters: dict[str, Any]
+    parametersDigest: str  # noqa: N815 (as it is spelt in RunStarted)
+
+
 class RunPaused(Lifecycle):
     """The run was drained before the end of its input; it can be resumed."""
 

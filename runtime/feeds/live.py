@@ -112,9 +112,11 @@ class Live:
             self._changed.notify()
             if batch is not None:
                 return self._told(batch, now)
+            if not self._over:
+                return QUIET
             if self._failure is not None:
                 raise self._failure
-            return None if self._ended and self._backlog.next_due is None else QUIET
+            return None
 
     def rejected(self) -> RejectReport:
         """The rows that could not be used so far."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from runtime.engine.commands import Restore
 from runtime.engine.committer import Committer
@@ -34,6 +35,7 @@ from runtime.jobs.intake import Intake, open_feed, plan_intake
 from runtime.jobs.journal import Journal
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
+from runtime.jobs.upgrade import Adopted, adopt, replayed
 from runtime.store import EventStore, Fence, SqliteStore
 
 LOCK_WAIT = 10.0
@@ -75,13 +77,15 @@ class Outcome:
 class Job:
     """All a run needs, as data that can be sent to another process.
 
-    `releases` are aggregates in quarantine that are to go on.
+    `releases` are aggregates in quarantine that are to go on; `upgrade`: agents may decide with
+    another version from here.
     """
 
     config: RunConfig
     keys: Mapping[str, SigningKey]
     journal_key: SigningKey
     releases: tuple[ReleaseRequested, ...] = ()
+    upgrade: bool = False
 
 
 def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
@@ -95,6 +99,8 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
         plan, declared = plan_run(job.config, appoint(job.config), job.keys, feed.digests())
         control.enter("opening the store")
         with SqliteStore.open(job.config.store_path, wait=LOCK_WAIT) as store:
+            adopted = _adopted(store, plan, declared, job)
+            plan, declared = adopted.plan, adopted.declared(declared)
             if store.revision(run_stream(plan.run)) < 0:
                 _check_input(store, plan, job.config, control)
             intake = plan_intake(job.config, plan, store)
@@ -102,7 +108,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
             journal = Journal(store, plan, job.journal_key, fence)
             snapshots, refused = _snapshots(store, plan)
             parked = in_quarantine(store, plan.run)
-            new = journal.begin(declared, fingerprint(), refused)
+            new = journal.begin(declared, fingerprint(), refused, adopted.upgrades)
             author = quarantine_author(plan, job.journal_key)
             committing = _Committing(fence, author)
             ground = _Ground(
@@ -140,6 +146,15 @@ class _Ground:
     cursors: Mapping[str, str]
     parked: Mapping[str, tuple[InQuarantine, ...]]
     releases: tuple[ReleaseRequested, ...]
+
+
+def _adopted(store: EventStore, plan: RunPlan, declared: dict[str, Any], job: Job) -> Adopted:
+    """The plan of the run in the store, of the one that is replayed, or of a new one."""
+    path = job.config.replay_path
+    if path is None or store.revision(run_stream(plan.run)) >= 0:
+        return adopt(store, plan, declared, upgrade=job.upgrade)
+    with SqliteStore.open(path, writer=False) as source:
+        return replayed(source, plan, declared)
 
 
 def _snapshots(store: EventStore, plan: RunPlan) -> tuple[dict[str, str], list[str]]:

@@ -24,6 +24,7 @@ from runtime.events import (
     RunPaused,
     RunResumed,
     RunStarted,
+    StrategyUpgraded,
     cause_fields,
     named_id,
     run_stream,
@@ -46,10 +47,12 @@ class Journal:
         declared: Mapping[str, Any],
         fingerprint: Mapping[str, str],
         refused: Sequence[str] = (),
+        upgrades: Sequence[StrategyUpgraded] = (),
     ) -> bool:
         """Record the start, or that the run goes on; returns True for a new run.
 
-        `refused` says what is wrong with snapshots that are not used.
+        `refused` says what is wrong with snapshots that are not used, `upgrades` which agents
+        decide with something else from here.
 
         Raises `RunConflict` if the store holds a run of this name with other agents or
         parameters, or one of its agents in another run; `FeedChanged` if an input changed.
@@ -68,8 +71,10 @@ class Journal:
                 signing_block=declared.get("signing_block", 1),
             )
             self._append(start, None)
+            self._upgrade(upgrades)
             return True
         self._refuse_changes(declared)
+        last = self._upgrade(upgrades) or last
         if last.type != RunCompleted.__name__:
             resumed = RunResumed(
                 run_id=self._plan.run_id,
@@ -78,6 +83,14 @@ class Journal:
             )
             self._append(resumed, last)
         return False
+
+    def _upgrade(self, upgrades: Sequence[StrategyUpgraded]) -> RecordedEvent | None:
+        """Record upgrades; returns the last event of them, None if there are none."""
+        last = None
+        for upgrade in upgrades:
+            self._append(upgrade, self._last())
+            last = self._last()
+        return last
 
     def end(self, *, completed: bool) -> RunPaused:
         """Record the root the run has come to; a completed run is not completed twice."""
@@ -152,7 +165,8 @@ class Journal:
                 )
         raise RunConflict(
             f"this store holds run {self._plan.run!r} with {_difference(started, declared)}:"
-            " use another store, or give the run and its agents other names"
+            " use another store, or give the run and its agents other names; another strategy,"
+            " version or parameters of an agent can also decide from here: lucent upgrade CONFIG"
         )
 
 

@@ -23,8 +23,11 @@ Progress = Callable[[Status], None]
 _POLL = 0.2
 
 
-def prepare(config: RunConfig) -> Job:
-    """Resolve the agents of a config and open their keys; raises `LucentError` leaves."""
+def prepare(config: RunConfig, *, upgrade: bool = False) -> Job:
+    """Resolve the agents of a config and open their keys; raises `LucentError` leaves.
+
+    `upgrade`: agents of a run that was stopped may decide with another strategy from there.
+    """
     names = [one.agent.name for one in appoint(config)]
     if JOURNAL_KEY in names:
         raise ConfigError(f"no agent may be named {JOURNAL_KEY!r}: it is the run's own key")
@@ -32,7 +35,7 @@ def prepare(config: RunConfig) -> Job:
         keys = {name: SigningKey.demo(name) for name in [*names, JOURNAL_KEY]}
     else:
         keys = _open_keys(config, [*names, JOURNAL_KEY])
-    return Job(config, {name: keys[name] for name in names}, keys[JOURNAL_KEY])
+    return Job(config, {name: keys[name] for name in names}, keys[JOURNAL_KEY], upgrade=upgrade)
 
 
 def _open_keys(config: RunConfig, names: list[str]) -> dict[str, SigningKey]:

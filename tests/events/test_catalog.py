@@ -92,6 +92,7 @@ def test_an_event_type_is_observed_or_decided_or_of_the_run_itself():
         "IntakeAdvanced",
         "TicksConflated",
         "TicksRejected",
+        "StrategyUpgraded",
     }
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from threading import Event
 from typing import Any
 
 import pytest
 
+from runtime.errors import FeedError
 from runtime.feeds import QUIET, Bound, Drop, FeedBatch, Live, Merge, Quiet, Record
 from runtime.feeds.backlog import Backlog
 from tests.feeds.samples import Row, drain, price_tape
@@ -103,16 +106,46 @@ def test_its_cursor_goes_on_at_the_next_row(taken: int) -> None:
     assert [row["position"] for row in drain(again)] == list(range(taken, 12))
 
 
+def played(feed: Live, woken: Event) -> Iterator[int]:
+    """The positions of a live feed, as they come."""
+    with closing(feed):
+        while (batch := feed.read(10)) is not None:
+            if isinstance(batch, FeedBatch):
+                yield from positions(batch)
+            else:
+                assert woken.wait(10.0)
+                woken.clear()
+
+
 def test_a_live_feed_never_waits_and_wakes_its_reader() -> None:
     woken = Event()
     live = Live(merge(6), 1e-7, {"prices": Bound("block", 10)}, Record(), woken.set)
     assert isinstance(live.read(10), Quiet)
-    got: list[int] = []
-    while (batch := live.read(10)) is not None:
-        if batch is QUIET:
-            assert woken.wait(10.0)
-            woken.clear()
-        elif isinstance(batch, FeedBatch):
-            got += positions(batch)
-    live.close()
-    assert got == list(range(6))
+    assert list(played(live, woken)) == list(range(6))
+
+
+def test_what_is_before_a_bad_row_comes_first() -> None:
+    woken = Event()
+    rows = [Row("a", at, at, 1.0 if at < 5 else -1.0) for at in range(6)]
+    tape = Merge([price_tape(rows, policy="reject")])
+    live = Live(tape, 1e-7, {"prices": Bound("block", 10)}, Record(), woken.set)
+    came: list[int] = []
+    with pytest.raises(FeedError, match="row 5"):
+        came.extend(played(live, woken))
+    assert came == list(range(5))
+    with pytest.raises(FeedError, match="row 5"):
+        live.read(10)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_a_live_feed_goes_on_where_it_was_left(limit: int) -> None:
+    first = Live(merge(9), 1e9, {"prices": Bound("block", 100)}, Record(), lambda: None)
+    batch: object = QUIET
+    while not isinstance(batch, FeedBatch):
+        batch = first.read(limit)
+    first.close()
+    woken = Event()
+    second = Live(merge(9), 1e9, {"prices": Bound("block", 100)}, Record(), woken.set)
+    second.seek(batch.cursor)
+    assert second.position == batch.end
+    assert positions(batch) + list(played(second, woken)) == list(range(9))

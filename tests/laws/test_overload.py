@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.engine.commands import HostCommand, Send
 from runtime.engine.intake import recorded_intake
-from runtime.engine.local import LocalHosts
 from runtime.errors import ConfigError, RunConflict
 from runtime.events import TicksConflated, TicksRejected
 from runtime.jobs.control import RunControl
@@ -18,7 +16,17 @@ from runtime.jobs.execution import execute
 from runtime.jobs.launch import prepare
 from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
-from tests.support.jobs import POOLS, Outcome, job, rates_feed, run_in, watcher, write_rates
+from tests.support.jobs import (
+    POOLS,
+    Killed,
+    KilledHosts,
+    Outcome,
+    job,
+    rates_feed,
+    run_in,
+    watcher,
+    write_rates,
+)
 
 HOURS = 400
 ROWS = HOURS * len(POOLS)
@@ -68,22 +76,6 @@ def test_a_replay_drops_what_the_run_dropped(tmp_path: Path, overload: str) -> N
     every = run_in(tmp_path, **overloaded(tmp_path, overload, "every.db", pace=None))
     assert every.root != live.root
     assert every.events == ROWS
-
-
-class Killed(Exception):
-    """The process is gone."""
-
-
-class KilledHosts(LocalHosts):
-    """Ends the run at once when so many parts were sent."""
-
-    parts = 40
-
-    def carry_out(self, command: HostCommand) -> None:
-        super().carry_out(command)
-        self.parts -= isinstance(command, Send)
-        if not self.parts:
-            raise Killed
 
 
 @pytest.mark.parametrize("overload", ["conflate", "reject"])

@@ -108,7 +108,7 @@ class StoppingHosts(LocalHosts):
             self.control.stop()
 
 
-def run_until(config: RunConfig, parts: int) -> Outcome:
+def run_until(config: RunConfig, parts: int, *, upgrade: bool = False) -> Outcome:
     """Carry a config out until hosts were sent `parts` parts; then stop it."""
     control = RunControl()
 
@@ -117,4 +117,20 @@ def run_until(config: RunConfig, parts: int) -> Outcome:
         hosts.control, hosts.parts = control, parts
         return hosts
 
-    return execute(prepare(config), start, control)
+    return execute(prepare(config, upgrade=upgrade), start, control)
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+class KilledHosts(LocalHosts):
+    """Ends the run at once when so many parts were sent."""
+
+    parts = 20
+
+    def carry_out(self, command: HostCommand) -> None:
+        super().carry_out(command)
+        self.parts -= isinstance(command, Send)
+        if not self.parts:
+            raise Killed

@@ -57,6 +57,26 @@ class Watch(Strategy[Seen]):
         )
 
 
+@dataclass(slots=True)
+class SeenLonger:
+    """What `Seen` holds, and what is new."""
+
+    count: int = 0
+    last: float = 0.0
+    highest: float = 0.0
+
+
+class WatchLonger(Watch):
+    """A later version of `Watch`, with more state."""
+
+    version = "2"
+    State: ClassVar[type] = SeenLonger
+
+    def on_event(self, state: SeenLonger, event: Event) -> Decided:
+        state.highest = max(state.highest, event.rate)
+        return super().on_event(state, event)
+
+
 class Follow(Strategy[Seen]):
     """Recommends a position and decides on it, whenever an opportunity is detected."""
 
@@ -99,6 +119,15 @@ class Failing(Strategy[Seen]):
     def on_event(self, state: Seen, event: Event) -> Decided:
         if event.rate > 0.5:
             raise ZeroDivisionError("no such rate")
+        return Decision("hold", 0.5)
+
+
+class Mended(Failing):
+    """`Failing`, mended."""
+
+    version = "2"
+
+    def on_event(self, state: Seen, event: Event) -> Decided:
         return Decision("hold", 0.5)
 
 

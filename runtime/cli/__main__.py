@@ -1,5 +1,8 @@
-"""`python -m runtime.cli` is `lucent`."""
+"""`python -m runtime.cli`, the same as `lucent`."""
 
-from runtime.cli.main import main
+try:
+    from runtime.cli.main import main
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 main()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from threading import enumerate as enumerate_threads
+from typing import NoReturn
 
 from runtime.errors import LucentError, RunInterrupted, StoreDamaged
 
@@ -21,11 +23,13 @@ TRACEBACK = "LUCENT_TRACEBACK"
 def main() -> None:
     """Run the command; an error is told in one line, and the exit code says of what kind."""
     try:
-        sys.exit(_run())
+        code = _run()
+    except SystemExit as asked:
+        code = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    finally:
-        _flush()
+        code = INTERRUPTED
+    _flush()
+    _leave(code)
 
 
 def _run() -> int:
@@ -53,6 +57,19 @@ def _exit_code(error: LucentError) -> int:
     if isinstance(error, RunInterrupted):
         return INTERRUPTED
     return DAMAGED if isinstance(error, StoreDamaged) else WRONG
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; at once where an interrupted run is still at work in a thread.
+
+    The interpreter would end that thread in the midst of native code, which aborts the process.
+    """
+    from runtime.engine.threads import RUN_THREAD  # noqa: PLC0415
+
+    if any(thread.name == RUN_THREAD for thread in enumerate_threads()):
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _flush() -> None:

@@ -1,10 +1,13 @@
-"""One thread for linear algebra, so that sums do not depend on how many share them."""
+"""The threads of a run: one for itself; one for linear algebra, whatever shares a sum."""
 
 from __future__ import annotations
 
 import os
 
 from threadpoolctl import threadpool_limits
+
+RUN_THREAD = "lucent-run"
+"""The name of the thread that carries a run out in the process that started it."""
 
 
 def single_threaded() -> None:

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from typing import Any
 
 from runtime.engine.local import LocalHosts
+from runtime.engine.threads import RUN_THREAD
 from runtime.errors import ConfigError
 from runtime.identity import Keyring, SigningKey, read_passphrase
 from runtime.jobs.config import RunConfig, load_config, parse_config
@@ -86,7 +87,7 @@ def _run_local(job: Job, progress: Progress) -> Outcome:
         finally:
             done.set()
 
-    Thread(target=work, name="lucent-run", daemon=True).start()
+    Thread(target=work, name=RUN_THREAD, daemon=True).start()
     try:
         _follow(lambda: done.wait(_POLL), lambda: progress(control.status()), control.stop)
     except BaseException:

@@ -148,14 +148,18 @@ class Live:
         return self._origin + int((monotonic_ns() - self._began) * self._pace)
 
     def _run(self) -> None:
-        while self._await():
+        """Have the next rows at hand before those before them are due."""
+        while not self._ended:
             batch, failure = self._read_ahead()
+            if not self._await():
+                return
             with self._changed:
                 self._failure, self._ended = failure, batch is None
                 if batch is not None:
                     self._backlog.add(batch)
                 if self._began < 0 and self._backlog.next_due is not None:
                     self._began, self._origin = monotonic_ns(), self._backlog.next_due
+        self._await()
 
     def _read_ahead(self) -> tuple[FeedBatch | None, FeedError | None]:
         try:
@@ -164,7 +168,7 @@ class Live:
             return None, error
 
     def _await(self) -> bool:
-        """Wait until more is to be read, and tell of what comes due; False if closed."""
+        """Wait until there is room for more, and tell of what comes due; False if closed."""
         with self._changed:
             while not self._closed:
                 self._backlog.come_due(self._now())

@@ -66,7 +66,7 @@ def _leave(code: int) -> NoReturn:
     """
     from runtime.engine.threads import RUN_THREAD  # noqa: PLC0415
 
-    if any(thread.name == RUN_THREAD for thread in enumerate_threads()):
+    if code == INTERRUPTED and any(t.name == RUN_THREAD for t in enumerate_threads()):
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

@@ -8,6 +8,7 @@ must not drop what it may have decided on.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,27 +78,29 @@ class IntakeBook:
 class Streams(Protocol):
     """What is asked of an event store."""
 
-    def read_stream(self, stream: str) -> Iterator[RecordedEvent]:
+    def read_stream(self, stream: str, *, backwards: bool = False) -> Iterator[RecordedEvent]:
         """The events of `stream`; `StreamNotFound` for one that was never written."""
-
-
-def recorded_intake(store: Streams, run: str, stage: str, *, whole: bool = False) -> Record:
-    """What the log says a stage took in and left out.
-
-    `whole`: there was nothing else, beyond what it announced neither.
-    """
-    through, drops = 0, []
-    try:
-        for event in store.read_stream(intake_stream(run, stage)):
-            body = IntakeEvent.model_validate_json(event.data, extra="ignore")
-            through = body.through
-            if event.type in _POLICIES:
-                dropped = TicksDropped.model_validate_json(event.data)
-                drops.append(Drop(_POLICIES[event.type], tuple(dropped.dropped)))
-    except StreamNotFound:
-        pass
-    return Record.of(END if whole else through, drops)
 
 
 END = 2**62
 """Beyond every position."""
+
+
+def recorded_intake(
+    store: Streams, run: str, stage: str, *, since: int = 0, whole: bool = False
+) -> Record:
+    """What the log says a stage took in and left out from position `since` on.
+
+    `whole`: there was nothing else, beyond what it announced neither.
+    """
+    through, drops = 0, []
+    with suppress(StreamNotFound):
+        for event in store.read_stream(intake_stream(run, stage), backwards=True):
+            body = IntakeEvent.model_validate_json(event.data, extra="ignore")
+            through = max(through, body.through)
+            if body.dropped_to < since:
+                break
+            if event.type in _POLICIES:
+                dropped = TicksDropped.model_validate_json(event.data)
+                drops.append(Drop(_POLICIES[event.type], tuple(dropped.dropped)))
+    return Record.of(END if whole else through, drops)

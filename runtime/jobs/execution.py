@@ -103,10 +103,10 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
             plan, declared = adopted.plan, adopted.declared(declared)
             if store.revision(run_stream(plan.run)) < 0:
                 _check_input(store, plan, job.config, control)
-            intake = plan_intake(job.config, plan, store)
             fence = store.claim(plan.run)
             journal = Journal(store, plan, job.journal_key, fence)
             snapshots, refused = _snapshots(store, plan)
+            intake = plan_intake(job.config, plan, store, snapshots)
             parked = in_quarantine(store, plan.run)
             new = journal.begin(declared, fingerprint(), refused, adopted.upgrades)
             author = quarantine_author(plan, job.journal_key)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.intake import recorded_intake
 from runtime.engine.plan import RunPlan
 from runtime.errors import RunConflict
@@ -37,8 +38,12 @@ class Intake:
         return Recorded(merge, record) if self.config.lossy else merge
 
 
-def plan_intake(config: RunConfig, plan: RunPlan, store: EventStore) -> Intake:
+def plan_intake(
+    config: RunConfig, plan: RunPlan, store: EventStore, cursors: Mapping[str, str]
+) -> Intake:
     """How a run is to take its feeds in, by what its log and that of a replayed run say.
+
+    `cursors` are those of the stages' snapshots.
 
     Raises `RunConflict` if the store to be replayed holds no such run.
     """
@@ -55,5 +60,14 @@ def plan_intake(config: RunConfig, plan: RunPlan, store: EventStore) -> Intake:
                     f"{config.replay_path} holds no run {plan.run!r} of these feeds and agents:"
                     " its config must be the same, but for [run] pace and replay"
                 )
-        records = {name: recorded_intake(source, plan.run, name, whole=whole) for name in stages}
+        records = {
+            name: recorded_intake(
+                source, plan.run, name, since=_position(cursors.get(name)), whole=whole
+            )
+            for name in stages
+        }
     return Intake(config, records)
+
+
+def _position(cursor: str | None) -> int:
+    return 0 if cursor is None else read_stage_cursor(cursor)[0]

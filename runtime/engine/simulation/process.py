@@ -93,8 +93,8 @@ class Process:
             snapshot_events=plan.snapshot_events,
             scaling=plan.scaling,
         )
-        record = recorded_intake(store, RUN, "s0")
         cursors = {name: self._feed_cursor(name) for name in names}
+        record = recorded_intake(store, RUN, "s0", since=int(cursors["s0"] or 0))
         self._feeds: dict[str, SimulatedTape | SimulatedDecisions] = {
             "s0": SimulatedTape("s0", rows, cursors["s0"], Dropping(plan.dropping, record, rng))
         }

@@ -49,9 +49,10 @@ class SimulatedStore:
             if stream.startswith(prefix):
                 yield self.event(stream, self.revision(stream))
 
-    def read_stream(self, stream: str) -> Iterator[RecordedEvent]:
+    def read_stream(self, stream: str, *, backwards: bool = False) -> Iterator[RecordedEvent]:
         """The events of `stream`."""
-        for revision in range(self.revision(stream) + 1):
+        revisions = range(self.revision(stream) + 1)
+        for revision in reversed(revisions) if backwards else revisions:
             yield self.event(stream, revision)
 
     def ids(self, stream: str, start: int, count: int) -> list[bytes]:

@@ -28,7 +28,7 @@ Address = Annotated[
 ]
 
 Replay = Annotated[
-    Path | None, typer.Option(help="A store: drop of the feeds what its run dropped.")
+    Path | None, typer.Option(help="A store: take in and switch strategies as its run did.")
 ]
 
 

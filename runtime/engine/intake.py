@@ -26,6 +26,9 @@ from runtime.events import (
 )
 from runtime.feeds import Drop, Record
 
+END = 1 << 62
+"""Beyond every position."""
+
 AHEAD = 65_536
 """So many positions at a time are announced as taken in."""
 
@@ -45,7 +48,10 @@ class IntakeBook:
         """Take a notice in."""
         through, dropped_to = self._reached.get(stage) or self._read(stage)
         news = [
-            Drop(drop.policy, tuple(one for one in drop.ranges if one[0] > dropped_to))
+            Drop(
+                drop.policy,
+                tuple((max(a, dropped_to + 1), b) for a, b in drop.ranges if b > dropped_to),
+            )
             for drop in taken.dropped
         ]
         latest = dropped_to
@@ -65,7 +71,8 @@ class IntakeBook:
         author = self.pen.author
         fields = {"run_id": author.run_id, "stage": stage, "through": through}
         body = kind.model_validate(fields | {"dropped_to": latest} | more)
-        self.pen.write("intake", intake_stream(author.run, stage), body)
+        stream = intake_stream(author.run, stage)
+        self.pen.write(stream, body, f"intake/{author.run_id}/{stream}")
 
     def _read(self, stage: str) -> tuple[int, int]:
         event = self.pen.last(intake_stream(self.pen.author.run, stage))
@@ -80,10 +87,6 @@ class Streams(Protocol):
 
     def read_stream(self, stream: str, *, backwards: bool = False) -> Iterator[RecordedEvent]:
         """The events of `stream`; `StreamNotFound` for one that was never written."""
-
-
-END = 2**62
-"""Beyond every position."""
 
 
 def recorded_intake(

@@ -149,8 +149,9 @@ class NoticeBook:
         return page
 
     def _add(self, page: _Page, body: QuarantineEvent) -> None:
-        stream = quarantine_stream(self.pen.author.run, body.agent, body.aggregate)
-        self.pen.write("quarantine", stream, body)
+        author = self.pen.author
+        stream = quarantine_stream(author.run, body.agent, body.aggregate)
+        self.pen.write(stream, body, f"quarantine/{author.run_id}/{stream}")
         page.last = ()
 
 

@@ -62,15 +62,15 @@ class Pen:
         revision = self.log.revision(stream)
         return None if revision < 0 else self.log.event(stream, revision)
 
-    def write(self, kind: str, stream: str, body: BaseModel) -> None:
-        """Append `body` to `stream`; `kind` sets its id apart from those of other kinds."""
+    def write(self, stream: str, body: BaseModel, scope: str) -> None:
+        """Append `body` to `stream`; its id is made of `scope` and its revision."""
         revision, digest = self._ends.get(stream) or self._end(stream)
         author = self.author
         cause = Cause(author.run_id, stream, revision, 0, 0, 0)
         metadata = unsigned_metadata(
             author.run_id, author.did, time_text(0), cause_fields(cause), digest
         )
-        name = named_id(f"{kind}/{author.run_id}/{stream}/{revision + 1}")
+        name = named_id(f"{scope}/{revision + 1}")
         event = NewEvent(name, type(body).__name__, body.model_dump_json().encode(), metadata)
         drafted = draft(stream, revision + 1, event)
         self._firsts.setdefault(stream, drafted.revision)

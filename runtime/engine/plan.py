@@ -49,6 +49,11 @@ class AgentPlan:
     since: int = 0
     earlier: tuple[EditionPlan, ...] = ()
 
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The strategies of all its editions, as `module:Class`."""
+        return (*(one.strategy for one in self.earlier), self.strategy)
+
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:

@@ -20,6 +20,9 @@ from runtime.feeds.port import Drop, FeedBatch
 
 Overload = Literal["block", "conflate", "reject"]
 
+UNTOLD = 1_000_000
+"""So many rows may be dropped before it is told; then no more are read."""
+
 CONFLATE, REJECT = POLICIES.index("conflate"), POLICIES.index("reject")
 
 
@@ -59,7 +62,8 @@ class Backlog:
     @property
     def hungry(self) -> bool:
         """Whether more is to be read now."""
-        return self._ahead is None and not self._blocked
+        untold = sum(len(positions) for positions, _ in self._gone)
+        return self._ahead is None and not self._blocked and untold < UNTOLD
 
     @property
     def next_due(self) -> int | None:

@@ -79,7 +79,7 @@ class Live:
         self._merge, self._pace, self._bounds, self._record = merge, pace, bounds, record
         self._wake = wake
         self._lossy = any(bound.overload != "block" for bound in bounds.values())
-        self._cursor, self._backlog = _BEGIN, Backlog(bounds, record, 0, _BEGIN)
+        self._backlog = Backlog(bounds, record, 0, _BEGIN)
         self._changed = Condition()
         self._thread: Thread | None = None
         self._began = self._origin = -1

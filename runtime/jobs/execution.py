@@ -24,7 +24,7 @@ from runtime.engine.spec import StageSpec
 from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import Supervisor
 from runtime.engine.windows import columns_for
-from runtime.errors import RunInterrupted, SnapshotDamaged
+from runtime.errors import RunConflict, RunInterrupted, SnapshotDamaged
 from runtime.events import RunCompleted, RunPaused, run_stream
 from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport
 from runtime.identity import SigningKey
@@ -32,7 +32,7 @@ from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.fingerprint import fingerprint
 from runtime.jobs.intake import Intake, open_feed, plan_intake
-from runtime.jobs.journal import Journal
+from runtime.jobs.journal import Journal, started_runs
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
 from runtime.jobs.upgrade import Adopted, adopt, replayed
@@ -150,11 +150,19 @@ class _Ground:
 
 def _adopted(store: EventStore, plan: RunPlan, declared: dict[str, Any], job: Job) -> Adopted:
     """The plan of the run in the store, of the one that is replayed, or of a new one."""
+    begun = store.revision(run_stream(plan.run)) >= 0
+    adopted = adopt(store, plan, declared, upgrade=job.upgrade)
     path = job.config.replay_path
-    if path is None or store.revision(run_stream(plan.run)) >= 0:
-        return adopt(store, plan, declared, upgrade=job.upgrade)
+    if path is None:
+        return adopted
     with SqliteStore.open(path, writer=False) as source:
-        return replayed(source, plan, declared)
+        adopted = adopted if begun else replayed(source, plan, declared)
+        if adopted.plan.run_id not in {run.run_id for run in started_runs(source)}:
+            raise RunConflict(
+                f"{path} holds no run {plan.run!r} of these feeds and agents: its config must be"
+                " the same, but for [run] pace and replay"
+            )
+    return adopted
 
 
 def _snapshots(store: EventStore, plan: RunPlan) -> tuple[dict[str, str], list[str]]:
@@ -183,12 +191,6 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     plan, store = ground.plan, ground.store
     feeds: dict[str, StageFeed] = {}
     opened: list[Feed] = []
-    box: list[Post] = []
-    for stage in plan.stages:
-        cursor = ground.cursors.get(stage.name)
-        feed_cursor = None if cursor is None else read_stage_cursor(cursor)[1]
-        wake = partial(_wake, box, stage.name)
-        feeds[stage.name] = _stage_feed(ground, stage, feed_cursor, opened, wake)
     supervisor = Supervisor(
         [_spec(ground, stage) for stage in plan.stages],
         plan.pooling,
@@ -197,7 +199,11 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
         scaling=plan.scaling,
     )
     runner = Runner(supervisor, feeds, store.end(), partial(held_batches, store, plan.run))
-    box.append(runner.post)
+    for stage in plan.stages:
+        cursor = ground.cursors.get(stage.name)
+        feed_cursor = None if cursor is None else read_stage_cursor(cursor)[1]
+        wake = partial(runner.post, FeedReady(stage.name))
+        feeds[stage.name] = _stage_feed(ground, stage, feed_cursor, opened, wake)
     hosts = start_hosts(plan, runner.post, _loader(store, plan))
     for release in ground.releases:
         control.release(release.who, drop=release.drop)
@@ -215,11 +221,6 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     ended = ground.journal.end(completed=completed and not parked)
     rejected = opened[0].rejected()
     return _outcome(ground, ended, supervisor.stats(), rejected, seconds)
-
-
-def _wake(box: list[Post], stage: str) -> None:
-    """A feed has something again: told from its own thread, which begins with the run."""
-    box[0](FeedReady(stage))
 
 
 def _outcome(
@@ -315,6 +316,6 @@ def _stage_feed(
 
 def _source(plan: RunPlan, stage: StagePlan) -> DecisionSource:
     ranks = {agent.name: agent.rank for agent in plan.agents if agent.name in stage.upstream}
-    inputs = [strategy_class(agent.strategy).inputs for agent in stage.agents]
+    inputs = [strategy_class(one).inputs for agent in stage.agents for one in agent.strategies]
     fields = columns_for(inputs) | dict.fromkeys(stage.select, str)
     return DecisionSource(plan.run, ranks, stage.listens, stage.key, fields)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.intake import recorded_intake
 from runtime.engine.plan import RunPlan
-from runtime.errors import RunConflict
 from runtime.feeds import Feed, Live, Merge, Record, Recorded, Tape
 from runtime.jobs.config import RunConfig
-from runtime.jobs.journal import started_runs
 from runtime.store import EventStore, SqliteStore
 
 
@@ -44,8 +42,6 @@ def plan_intake(
     """How a run is to take its feeds in, by what its log and that of a replayed run say.
 
     `cursors` are those of the stages' snapshots.
-
-    Raises `RunConflict` if the store to be replayed holds no such run.
     """
     if not config.lossy:
         return Intake(config, {})
@@ -55,11 +51,6 @@ def plan_intake(
         if config.replay_path is not None:
             source = stack.enter_context(SqliteStore.open(config.replay_path, writer=False))
             whole = True
-            if plan.run_id not in {run.run_id for run in started_runs(source)}:
-                raise RunConflict(
-                    f"{config.replay_path} holds no run {plan.run!r} of these feeds and agents:"
-                    " its config must be the same, but for [run] pace and replay"
-                )
         records = {
             name: recorded_intake(
                 source, plan.run, name, since=_position(cursors.get(name)), whole=whole

@@ -13,26 +13,21 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from runtime.engine.committer import StoredLog
+from runtime.engine.pen import Author, Pen
 from runtime.engine.plan import RunPlan
 from runtime.errors import FeedChanged, RunConflict, StoreError, StreamNotFound
 from runtime.events import (
-    GENESIS,
-    Cause,
-    NewEvent,
     RecordedEvent,
     RunCompleted,
     RunPaused,
     RunResumed,
     RunStarted,
     StrategyUpgraded,
-    cause_fields,
-    named_id,
     run_stream,
-    time_text,
-    unsigned_metadata,
 )
-from runtime.identity import SigningKey, draft, recorded_digest, run_root, seal
-from runtime.store import Append, EventStore, Fence, Filter, SqliteStore, Write
+from runtime.identity import SigningKey, recorded_digest, run_root
+from runtime.store import EventStore, Fence, Filter, SqliteStore, Write
 
 
 class Journal:
@@ -41,6 +36,7 @@ class Journal:
     def __init__(self, store: EventStore, plan: RunPlan, key: SigningKey, fence: Fence) -> None:
         self._store, self._plan, self._key, self._fence = store, plan, key, fence
         self._stream = run_stream(plan.run)
+        self._pen = Pen(Author(plan.run, plan.run_id, key.did, key.sign, {}), StoredLog(store))
 
     def begin(
         self,
@@ -70,27 +66,17 @@ class Journal:
                 fingerprint=dict(fingerprint),
                 signing_block=declared.get("signing_block", 1),
             )
-            self._append(start, None)
-            self._upgrade(upgrades)
+            self._append(start, *upgrades)
             return True
         self._refuse_changes(declared)
-        last = self._upgrade(upgrades) or last
         if last.type != RunCompleted.__name__:
             resumed = RunResumed(
                 run_id=self._plan.run_id,
                 fingerprint=dict(fingerprint),
                 refused_snapshots=tuple(refused),
             )
-            self._append(resumed, last)
+            self._append(*upgrades, resumed)
         return False
-
-    def _upgrade(self, upgrades: Sequence[StrategyUpgraded]) -> RecordedEvent | None:
-        """Record upgrades; returns the last event of them, None if there are none."""
-        last = None
-        for upgrade in upgrades:
-            self._append(upgrade, self._last())
-            last = self._last()
-        return last
 
     def end(self, *, completed: bool) -> RunPaused:
         """Record the root the run has come to; a completed run is not completed twice."""
@@ -105,7 +91,7 @@ class Journal:
         )
         last = self._last()
         if last is None or last.type != RunCompleted.__name__:
-            self._append(ended, last)
+            self._append(ended)
         return ended
 
     def _last(self) -> RecordedEvent | None:
@@ -114,22 +100,11 @@ class Journal:
         except StreamNotFound:
             return None
 
-    def _append(self, body: BaseModel, last: RecordedEvent | None) -> None:
-        revision = -1 if last is None else last.revision
-        previous = GENESIS if last is None else recorded_digest(last)
-        cause = Cause(self._plan.run_id, self._stream, revision, 0, 0, 0)
-        metadata = unsigned_metadata(
-            self._plan.run_id, self._key.did, time_text(0), cause_fields(cause), previous
-        )
-        event = NewEvent(
-            named_id(f"lifecycle/{self._plan.run_id}/{revision + 1}"),
-            type(body).__name__,
-            body.model_dump_json().encode(),
-            metadata,
-        )
-        drafted = draft(self._stream, revision + 1, event)
-        append = Append(self._stream, revision, [seal(drafted, self._key.sign)])
-        self._store.write(Write((append,), fence=self._fence))
+    def _append(self, *bodies: BaseModel) -> None:
+        """Append events, all or none."""
+        for body in bodies:
+            self._pen.write(self._stream, body, f"lifecycle/{self._plan.run_id}")
+        self._store.write(Write(tuple(self._pen.appends()), fence=self._fence))
 
     def _refuse_shared_agents(self) -> None:
         mine = {agent.name for agent in self._plan.agents}

@@ -42,7 +42,10 @@ class Adopted:
 def replayed(source: EventStore, plan: RunPlan, declared: Declared) -> Adopted:
     """The plan that decides as the run in `source` did, if that was upgraded to this one.
 
-    Raises `RunConflict` if the code of what it decided with before is not here.
+    If that was never upgraded, the plan is given back as it is.
+
+    Raises `RunConflict` if it was upgraded to something else, or the code of what it decided
+    with before is not here.
     """
     started = next((one for one in started_runs(source) if one.run == plan.run), None)
     recorded = () if started is None else tuple(_upgrades(source, plan.run))
@@ -50,7 +53,10 @@ def replayed(source: EventStore, plan: RunPlan, declared: Declared) -> Adopted:
         return Adopted(plan)
     agents = _latest(started, recorded)
     if agents != _named(declared) or not _may_become(started, agents, declared):
-        return Adopted(plan)
+        raise RunConflict(
+            f"the store to be replayed holds no run {plan.run!r} of these feeds and agents: its"
+            " strategies were upgraded, and the config must be that of the last upgrade"
+        )
     resumed = _resumed(plan, started, recorded)
     for agent in resumed.agents:
         for one, past in zip(agent.earlier, _past(agent.name, started, recorded), strict=False):

@@ -180,3 +180,15 @@ def test_a_mended_strategy_heals_what_is_in_quarantine(tmp_path: Path) -> None:
     with SqliteStore.open(ended.store, writer=False) as store:
         assert store.revision("agent-watcher/celo/usdc") == 99
     assert not verify_store(ended.store).damages
+
+
+@pytest.mark.parametrize("other", [EVERY_SECOND, {"every": 3}])
+def test_a_replay_with_another_config_than_the_last_is_refused(
+    tmp_path: Path, other: dict[str, int]
+) -> None:
+    stopped(tmp_path)
+    upgraded(tmp_path, **agents(EVERY))
+    settings = agents(other)
+    settings["run"]["replay"] = "log.db"
+    with pytest.raises(RunConflict, match="holds no run 'study' of these feeds and agents"):
+        run_in(tmp_path, **settings, store={"path": "again.db"})

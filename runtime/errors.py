@@ -25,6 +25,7 @@ position and says what to do.
     │   ├── StoreClosed        it was closed before
     │   ├── Fenced             a later claim took the name over
     │   ├── WrongExpectedVersion  the stream is not at the expected revision
+    │   ├── StreamDeleted      the stream was deleted
     │   ├── StreamNotFound     no such stream
     │   └── EventNotFound      no such event
     ├── IdentityError          a key, signature or proof is wrong
@@ -163,7 +164,13 @@ class Fenced(StoreError):
 
 
 class WrongExpectedVersion(StoreError):
-    """The stream is not at the expected revision."""
+    """The stream is not at the expected revision; `actual` is where it stands (-1: nowhere)."""
+
+    actual: int = -1
+
+
+class StreamDeleted(StoreError):
+    """The stream was deleted, for good unless it is appended to without expecting it to exist."""
 
 
 class StreamNotFound(StoreError):

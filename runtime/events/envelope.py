@@ -14,12 +14,16 @@ from runtime.events.metadata import read_metadata
 
 
 class NewEvent(NamedTuple):
-    """An event to append: id (16 bytes), type, and the very bytes of data and metadata."""
+    """An event to append: id (16 bytes), type, and the very bytes of data and metadata.
+
+    `json` says that the data is declared to be JSON; nobody checks that it is.
+    """
 
     event_id: bytes
     type: str
     data: bytes
     metadata: bytes
+    json: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class RecordedEvent:
     data: bytes
     metadata: bytes
     recorded_at: int
+    json: bool = True
 
 
 def envelope(event: RecordedEvent) -> dict[str, Any]:

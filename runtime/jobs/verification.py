@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from runtime.errors import KeyInvalid
+from runtime.errors import KeyInvalid, StoreDamaged, StreamDeleted, StreamNotFound
 from runtime.events import (
     GENESIS,
     RunCompleted,
@@ -149,10 +149,15 @@ def _check(store: EventStore, name: object, trust: Trust, marks: Sequence[_Mark]
     if not isinstance(name, str):
         nameless = Damage(repr(name), -1, -1, "form", "its name is not text")
         return _Checked(repr(name), ((0, GENESIS),) * len(marks), 0, GENESIS, nameless)
+    try:
+        events = store.read_stream(name)
+    except (StoreDamaged, StreamDeleted, StreamNotFound) as error:
+        hidden = Damage(name, -1, -1, "gap", str(error))
+        return _Checked(name, ((0, GENESIS),) * len(marks), 0, GENESIS, hidden)
     check = StreamCheck(name, trust)
     at_marks: list[tuple[int, str]] = []
     damage = None
-    for event in store.read_stream(name):
+    for event in events:
         while len(at_marks) < len(marks) and marks[len(at_marks)].position < event.position:
             at_marks.append((check.revision + 1, check.digest))
         damage = check.check(event)

@@ -1,11 +1,12 @@
 """Event stores: the port and the embedded SQLite store."""
 
-from runtime.store.expectation import History, judge
+from runtime.store.expectation import TOMBSTONE, Head, History, judge
 from runtime.store.port import (
     Append,
     Appended,
     CaughtUp,
     Checkpoint,
+    Delete,
     EventStore,
     Expected,
     Fence,
@@ -18,14 +19,17 @@ from runtime.store.sqlite import SqliteStore
 
 __all__ = [
     "SCHEMA_VERSION",
+    "TOMBSTONE",
     "Append",
     "Appended",
     "CaughtUp",
     "Checkpoint",
+    "Delete",
     "EventStore",
     "Expected",
     "Fence",
     "Filter",
+    "Head",
     "History",
     "Snapshot",
     "SqliteStore",

@@ -7,10 +7,21 @@ look the event ids up in the stream.
 
 from __future__ import annotations
 
-from typing import NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
-from runtime.errors import WrongExpectedVersion
+from runtime.errors import StreamDeleted, WrongExpectedVersion
 from runtime.store.port import Append, Expected
+
+TOMBSTONE = 2**63 - 1
+"""The revision of the event that ends a stream for good, and the `$tb` of a deleted stream."""
+
+
+class Head(NamedTuple):
+    """Where a stream stands: its last revision, and whether it is deleted or has metadata."""
+
+    revision: int = -1
+    deleted: bool = False
+    described: bool = False
 
 
 class History(Protocol):
@@ -23,24 +34,34 @@ class History(Protocol):
         """The last revision at which that id stands in `stream`, if any."""
 
 
-def judge(append: Append, head: int, history: History) -> int | None:
-    """Whether to store `append` on a stream whose last revision is `head` (-1: none).
+def judge(append: Append, head: Head, history: History) -> int | None:
+    """Whether to store `append` on a stream that stands at `head`.
 
-    Answers None when its events are to be stored after `head`, or the revision of its
-    last event when all of them are stored already. Raises `WrongExpectedVersion`
-    otherwise.
+    Answers None when its events are to be stored after the last one, or the revision of
+    its last event when all of them are stored already. Raises `WrongExpectedVersion`
+    otherwise, or `StreamDeleted`: an append that expects a deleted stream to exist, or any
+    to a stream with a tombstone.
     """
     expected = append.expected
-    if expected is Expected.EXISTS and head < 0:
-        _refuse(append, head)
-    if expected is Expected.EXISTS or expected is Expected.ANY:
-        return _known(append, head, history)
+    exists = expected is Expected.EXISTS
+    if head.revision == TOMBSTONE or (exists and head.deleted):
+        raise StreamDeleted(f"stream {append.stream!r} is deleted: append to another stream")
+    if exists and head.revision < 0 and not head.described:
+        _refuse(append, head.revision)
+    if exists or expected is Expected.ANY:
+        return _known(append, head.revision, history)
+    assert expected is Expected.NO_STREAM or isinstance(expected, int)
     revision = -1 if expected is Expected.NO_STREAM else expected
-    if revision == head:
+    if revision == head.revision:
         return None
-    if not -1 <= revision < head:
-        _refuse(append, head)
-    return _stored(append, revision, head, history)
+    if not -1 <= revision < head.revision:
+        _refuse(append, head.revision)
+    same = _stored(append, revision, history)
+    if same == 0 and expected is Expected.NO_STREAM and head.deleted:
+        return None
+    if same == 0 or same < len(append.events):
+        _refuse(append, head.revision, same)
+    return revision + same
 
 
 def _known(append: Append, head: int, history: History) -> int | None:
@@ -54,16 +75,15 @@ def _known(append: Append, head: int, history: History) -> int | None:
     return revision
 
 
-def _stored(append: Append, revision: int, head: int, history: History) -> int:
+def _stored(append: Append, revision: int, history: History) -> int:
+    """How many of the events stand behind `revision` already, up to the first that does not."""
     stored = history.ids(append.stream, revision + 1, len(append.events))
     same = 0
     for event, event_id in zip(append.events, stored, strict=False):
         if event.event_id != event_id:
             break
         same += 1
-    if same == 0 or same < len(append.events):
-        _refuse(append, head, same)
-    return revision + same
+    return same
 
 
 def _refuse(append: Append, head: int, same: int = 0) -> NoReturn:
@@ -72,7 +92,9 @@ def _refuse(append: Append, head: int, same: int = 0) -> NoReturn:
     wanted = expected.value if isinstance(expected, Expected) else f"revision {expected}"
     actual = f"is at revision {head}" if head >= 0 else "does not exist"
     partly = f"; {same} of the {len(append.events)} events are stored already" if same else ""
-    raise WrongExpectedVersion(
+    error = WrongExpectedVersion(
         f"stream {append.stream!r} {actual}, but the append expects {wanted}{partly}:"
         " read the stream's revision and decide again"
     )
+    error.actual = head
+    raise error

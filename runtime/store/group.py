@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition
@@ -9,7 +10,7 @@ from typing import overload
 
 from runtime.errors import StoreError
 from runtime.store.fence import Claim
-from runtime.store.port import Appended, Fence, Write
+from runtime.store.port import Appended, Delete, Fence, Write
 from runtime.store.writer import Answer, Outcome, Request
 
 Commit = Callable[[Sequence[Request]], Sequence[Outcome]]
@@ -36,7 +37,7 @@ class Group:
         self._busy = False
 
     @overload
-    def submit(self, request: Write) -> list[Appended]: ...
+    def submit(self, request: Write | Delete) -> list[Appended]: ...
 
     @overload
     def submit(self, request: Claim) -> Fence: ...
@@ -96,4 +97,4 @@ class Group:
         try:
             return self._commit(requests)
         except StoreError as error:
-            return [type(error)(*error.args) for _ in requests]
+            return [copy.copy(error) for _ in requests]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from runtime.store.schema import SCHEMA_VERSION, VERSION_2, schema_version
+from runtime.store.schema import SCHEMA_VERSION, VERSION_2, VERSION_3, schema_version
 from runtime.store.snapshot import read_version_1, store_snapshot
 
 _OLD_TABLES = ("snapshots", "snapshot_parts")
@@ -16,11 +16,15 @@ def migrate(connection: sqlite3.Connection) -> None:
     Whatever ends it before leaves the store as it was. To be called by the holder of the
     writer's lock, for a store that `check_tables` has let pass. Raises `sqlite3.Error`.
     """
-    if schema_version(connection) == SCHEMA_VERSION:
+    version = schema_version(connection)
+    if version == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _to_version_2(connection)
+        if version < 2:
+            _to_version_2(connection)
+        for statement in VERSION_3:
+            connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -32,6 +32,15 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class Delete:
+    """A stream to be deleted if it stands at `expected`; `hard`: for good, by a tombstone."""
+
+    stream: str
+    expected: int | Expected
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """Where an append ended: the stream's revision and the log position of its last event.
 
@@ -131,6 +140,18 @@ class EventStore(Protocol):
         already; `SnapshotDamaged` if it adds to a snapshot that lost or gained parts.
         """
 
+    def delete(
+        self, stream: str, expected: int | Expected = Expected.ANY, *, hard: bool = False
+    ) -> Appended:
+        """Delete `stream`, all of whose events are hidden from then on; durable when it returns.
+
+        It can be appended to again, and its revisions go on, unless it is deleted `hard`:
+        then the name is spent. The log keeps the events. Answers where the record of the
+        deletion stands: in the stream of its metadata, or `hard` in the stream itself.
+        Raises `WrongExpectedVersion`, also for a stream that was never written unless
+        `hard`, and `StreamDeleted`.
+        """
+
     def claim(self, name: str) -> Fence:
         """Take over `name`: durably raise its epoch by one, so that older fences are refused.
 
@@ -148,8 +169,10 @@ class EventStore(Protocol):
     ) -> Iterator[RecordedEvent]:
         """The events of `stream` from revision `start` on (included), in either direction.
 
-        Without `start`: from the first event, or backwards from the last. Raises
-        `StreamNotFound` for a stream that was never written.
+        Without `start`: from the first event, or backwards from the last. Events that the
+        stream's metadata hide (`$tb`, `$maxCount`, `$maxAge`) are left out. Raises
+        `StreamNotFound` for a stream that was never written or is deleted, `StreamDeleted`
+        for one that is deleted for good.
         """
 
     def read_all(
@@ -175,7 +198,10 @@ class EventStore(Protocol):
         """The event of that id; `EventNotFound` if there is none."""
 
     def revision(self, stream: str) -> int:
-        """The revision of the last event of `stream`, -1 if it was never written."""
+        """The revision of the last event of `stream`, -1 if it was never written or is deleted.
+
+        Raises `StreamDeleted` for a stream that is deleted for good.
+        """
 
     def streams(self, prefix: str = "") -> list[str]:
         """The names of all streams that begin with `prefix`, sorted by their UTF-8 bytes."""

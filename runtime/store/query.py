@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from runtime.events import RecordedEvent
+from runtime.store.expectation import Head
+from runtime.store.policy import Policy, described_by
 from runtime.store.port import Filter
+from runtime.store.schema import has_policies
 
 PAGE = 1000
 """Events read at once; between pages no read transaction is open."""
@@ -16,24 +19,49 @@ LAST = 2**63 - 2
 """The largest revision or position there can be; the next integer still fits SQLite."""
 
 _EVENTS = """
-SELECT e.position, s.name, e.revision, e.event_id, e.type, e.data, e.metadata, e.recorded_at
+SELECT e.position, s.name, e.revision, e.event_id, e.type, e.data, e.metadata, e.recorded_at,
+    {json}
 FROM events e CROSS JOIN streams s ON s.id = e.stream
 """
-_STREAM = f"{_EVENTS} WHERE e.stream = ? AND e.revision BETWEEN ? AND ?"
+_STREAM = (
+    f"{_EVENTS} WHERE e.stream = ? AND e.revision BETWEEN ? AND ? AND e.recorded_at >= ?"
+    " ORDER BY e.revision {order} LIMIT ?"
+)
+_HEAD = """
+SELECT id, (SELECT max(revision) FROM events WHERE stream = streams.id), {policy}
+FROM streams WHERE name = ?
+"""
 _ORDER = {False: "ASC", True: "DESC"}
 _FIND = f"{_EVENTS} WHERE e.event_id = ? ORDER BY e.position LIMIT 1"
 _HEADS = """
-SELECT e.position, s.name, e.revision, e.event_id, e.type, e.data, e.metadata, e.recorded_at
+SELECT e.position, s.name, e.revision, e.event_id, e.type, e.data, e.metadata, e.recorded_at,
+    {json}
 FROM streams s CROSS JOIN events e
     ON e.stream = s.id
     AND e.revision = (SELECT max(revision) FROM events WHERE stream = s.id)
-WHERE {} ORDER BY s.name LIMIT ?
+WHERE {names} ORDER BY s.name LIMIT ?
 """
-_NAMES = "SELECT s.name FROM streams s WHERE {} ORDER BY s.name"
+_NAMES = """
+SELECT s.name FROM streams s
+WHERE {} AND EXISTS (SELECT 1 FROM events WHERE stream = s.id) ORDER BY s.name
+"""
+_OPEN, _METADATA = Policy(), Policy(max_count=1)
 
 Key = TypeVar("Key", int, str)
 Fetch = Callable[[Key, int], list[RecordedEvent]]
 """Reads the page that begins at a key, of that many events at the most."""
+
+
+class Standing(NamedTuple):
+    """A stream's id in the tables, its last revision (-1: no event) and its policy."""
+
+    id: int
+    revision: int
+    policy: Policy = _OPEN
+
+    def head(self, *, described: bool = False) -> Head:
+        """What a judgement asks for; `described` says that the stream has metadata."""
+        return Head(self.revision, self.policy.deleted, described)
 
 
 def paged(
@@ -61,11 +89,15 @@ def stream_page(
     bounds: tuple[int, int],
     count: int,
     *,
+    since: int = 0,
     backwards: bool,
 ) -> list[RecordedEvent]:
-    """Up to `count` events of a stream (by its id), revisions within `bounds` (both included)."""
-    sql = f"{_STREAM} ORDER BY e.revision {_ORDER[backwards]} LIMIT ?"
-    return _events(connection, sql, (stream, *bounds, count))
+    """Up to `count` events of a stream (by its id), revisions within `bounds` (both included).
+
+    Only those are read that were recorded at `since` (ns) or later.
+    """
+    sql = _STREAM.replace("{order}", _ORDER[backwards])
+    return _events(connection, sql, (stream, *bounds, since, count))
 
 
 def log_page(
@@ -91,7 +123,7 @@ def head_page(
 ) -> list[RecordedEvent]:
     """The last events of up to `count` streams from the name `start` on that `prefix` begins."""
     names, arguments = name_range(prefix, start)
-    return _events(connection, _HEADS.format(names), (*arguments, count))
+    return _events(connection, _HEADS.replace("{names}", names), (*arguments, count))
 
 
 def event_of_id(connection: sqlite3.Connection, event_id: bytes) -> RecordedEvent | None:
@@ -99,14 +131,18 @@ def event_of_id(connection: sqlite3.Connection, event_id: bytes) -> RecordedEven
     return next(iter(_events(connection, _FIND, (event_id,))), None)
 
 
-def head_of(connection: sqlite3.Connection, stream: str) -> tuple[int, int] | None:
-    """The id and the last revision of a stream, if it was ever written."""
-    row: tuple[int, int] | None = connection.execute(
-        "SELECT id, (SELECT max(revision) FROM events WHERE stream = streams.id)"
-        " FROM streams WHERE name = ?",
-        (stream,),
-    ).fetchone()
-    return row
+def standing_of(connection: sqlite3.Connection, stream: str) -> Standing | None:
+    """Where a stream stands, if it was ever written or described."""
+    known = has_policies(connection)
+    sql = _HEAD.format(policy="truncate_before, max_count, max_age" if known else "0, NULL, NULL")
+    row = connection.execute(sql, (stream,)).fetchone()
+    if row is None:
+        return None
+    number, revision, *limits = row
+    policy = _OPEN if limits == [0, None, None] else Policy(*limits)
+    if described_by(stream) is not None:
+        policy = _METADATA
+    return Standing(number, -1 if revision is None else revision, policy)
 
 
 def last_position(connection: sqlite3.Connection) -> int | None:
@@ -161,4 +197,9 @@ def _any_prefix(only: Filter) -> tuple[str, list[str]]:
 def _events(
     connection: sqlite3.Connection, sql: str, arguments: tuple[object, ...]
 ) -> list[RecordedEvent]:
-    return [RecordedEvent(*row) for row in connection.execute(sql, arguments)]
+    column = "e.json" if has_policies(connection) else "1"
+    rows = connection.execute(sql.replace("{json}", column), arguments)
+    return [
+        RecordedEvent(position, stream, revision, event_id, kind, data, metadata, at, json == 1)
+        for position, stream, revision, event_id, kind, data, metadata, at, json in rows
+    ]

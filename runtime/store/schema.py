@@ -13,7 +13,7 @@ from runtime.store.connection import connect
 APPLICATION_ID = 0x4C75636E
 """What the file's header says it is ("Lucn")."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The newest schema this Lucent reads and the one it writes."""
 
 VERSION_2 = (
@@ -36,6 +36,15 @@ VERSION_2 = (
 ) WITHOUT ROWID""",
 )
 """What schema 2 has beside the log and the checkpoints, which are those of schema 1."""
+
+VERSION_3 = (
+    "ALTER TABLE streams ADD COLUMN truncate_before INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE streams ADD COLUMN max_count INTEGER",
+    "ALTER TABLE streams ADD COLUMN max_age INTEGER",
+    "ALTER TABLE events ADD COLUMN json INTEGER NOT NULL DEFAULT 1",
+)
+"""What schema 3 adds: the limits that a stream's metadata sets (events, seconds), and which
+events are declared JSON."""
 
 _TABLES = f"""
 BEGIN;
@@ -60,6 +69,7 @@ CREATE TABLE checkpoints (
     cursor TEXT NOT NULL
 ) WITHOUT ROWID;
 {";".join(VERSION_2)};
+{";".join(VERSION_3)};
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -122,6 +132,11 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> None:
 def schema_version(connection: sqlite3.Connection) -> int:
     """The schema of the file, as of the transaction that is open, if one is."""
     return _pragma(connection, "user_version")
+
+
+def has_policies(connection: sqlite3.Connection) -> bool:
+    """Whether the file is of schema 3 or later, which knows policies of streams."""
+    return schema_version(connection) >= 3
 
 
 def prepare_writer(connection: sqlite3.Connection, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from os import PathLike
@@ -12,14 +13,17 @@ from typing import Literal
 from runtime.errors import (
     EventNotFound,
     StoreClosed,
+    StoreDamaged,
     StoreForbidden,
     StoreMissing,
+    StreamDeleted,
     StreamNotFound,
 )
 from runtime.events import NewEvent, RecordedEvent, id_text
 from runtime.store import query
 from runtime.store.bell import Bell
 from runtime.store.connection import Pool, connect
+from runtime.store.expectation import TOMBSTONE
 from runtime.store.faults import translated
 from runtime.store.fence import Claim
 from runtime.store.group import Group
@@ -29,6 +33,7 @@ from runtime.store.port import (
     Append,
     Appended,
     CaughtUp,
+    Delete,
     Expected,
     Fence,
     Filter,
@@ -125,6 +130,12 @@ class SqliteStore:
         """
         return self._group.submit(write)
 
+    def delete(
+        self, stream: str, expected: int | Expected = Expected.ANY, *, hard: bool = False
+    ) -> Appended:
+        """Hide all events of `stream`, or `hard`: end it for good by a tombstone."""
+        return self._group.submit(Delete(stream, expected, hard))[0]
+
     def claim(self, name: str) -> Fence:
         """Durably raise the epoch of `name` by one; writes that came before it are not refused."""
         return self._group.submit(Claim(name))
@@ -138,17 +149,20 @@ class SqliteStore:
         limit: int | None = None,
     ) -> Iterator[RecordedEvent]:
         """The events of `stream` from revision `start` on; `StreamNotFound` is raised at once."""
-        with self._pool.borrow() as connection:
-            head = query.head_of(connection, stream)
-        if head is None:
+        found = self._standing(stream)
+        if found is None or found.revision < 0 or found.policy.deleted:
             raise StreamNotFound(f"no stream {stream!r} in {self._path}: check the name")
-        number, last = head
-        first = _bounded(start, last if backwards else 0)
+        last, age = found.revision, found.policy.max_age
+        least = found.policy.first(last)
+        since = 0 if age is None else time.time_ns() - age * 10**9
+        first = _bounded(start, last) if backwards else max(_bounded(start, 0), least)
 
         def fetch(at: int, count: int) -> list[RecordedEvent]:
-            bounds = (0, at) if backwards else (at, last)
+            bounds = (least, at) if backwards else (at, last)
             with self._pool.borrow() as connection:
-                return query.stream_page(connection, number, bounds, count, backwards=backwards)
+                return query.stream_page(
+                    connection, found.id, bounds, count, since=since, backwards=backwards
+                )
 
         step = -1 if backwards else 1
         return query.paged(fetch, first, limit, lambda event: event.revision + step)
@@ -194,10 +208,9 @@ class SqliteStore:
         return event
 
     def revision(self, stream: str) -> int:
-        """The revision of the last event of `stream`, -1 if it was never written."""
-        with self._pool.borrow() as connection:
-            head = query.head_of(connection, stream)
-        return -1 if head is None else head[1]
+        """The revision of the last event of `stream`, -1 if it was never written or is deleted."""
+        found = self._standing(stream)
+        return -1 if found is None or found.policy.deleted else found.revision
 
     def streams(self, prefix: str = "") -> list[str]:
         """The names of all streams that begin with `prefix`, sorted by their UTF-8 bytes."""
@@ -235,6 +248,20 @@ class SqliteStore:
         with self._pool.borrow() as connection:
             position = query.last_position(connection)
         return -1 if position is None else position
+
+    def _standing(self, stream: str) -> query.Standing | None:
+        """Where a stream stands, if anywhere; `StreamDeleted` for one with a tombstone."""
+        with self._pool.borrow() as connection:
+            found = query.standing_of(connection, stream)
+        if found is None:
+            return None
+        if not isinstance(found.revision, int):
+            raise StoreDamaged(
+                f"stream {stream!r} in {self._path} has a revision that is no number"
+            )
+        if found.revision == TOMBSTONE:
+            raise StreamDeleted(f"stream {stream!r} in {self._path} is deleted for good")
+        return found
 
     def _commit(self, requests: Sequence[Request]) -> list[Outcome]:
         if self._writer is None:

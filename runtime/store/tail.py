@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
-from runtime.store.expectation import judge
-from runtime.store.port import Append, Appended
-from runtime.store.query import head_of, last_position
+from runtime.events import NewEvent, named_id
+from runtime.store.expectation import TOMBSTONE, Head, judge
+from runtime.store.policy import (
+    METADATA_TYPE,
+    TOMBSTONE_TYPE,
+    Policy,
+    deleted_metadata,
+    described_by,
+    metastream,
+    read_policy,
+    revived_metadata,
+)
+from runtime.store.port import Append, Appended, Delete, Expected
+from runtime.store.query import Standing, last_position, standing_of
 
 MAX_HEADS = 200_000
 """Streams whose heads are remembered at the most."""
@@ -19,12 +31,14 @@ row by row, a busy thread beside this one would slow it down a hundredfold."""
 
 _IDS = "SELECT event_id FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?"
 _REVISION_OF = "SELECT max(revision) FROM events WHERE event_id = ? AND +stream = ?"
-_Row = tuple[int, int, int, bytes, str, bytes, bytes, int]
+_LIMIT = "UPDATE streams SET truncate_before = ?, max_count = ?, max_age = ? WHERE id = ?"
+_Row = tuple[int, int, int, bytes, str, bytes, bytes, int, bool]
+_NOWHERE = Standing(0, -1)
 
 
 @lru_cache(maxsize=ROWS)
 def _insert(rows: int) -> str:
-    places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
+    places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
     return f"INSERT INTO events VALUES {places}"  # noqa: S608 (place holders only)
 
 
@@ -37,33 +51,47 @@ class Tail:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._heads: dict[str, tuple[int, int]] = {}
+        self._heads: dict[str, Standing] = {}
         self._position: int | None = None
         self._rows: list[_Row] = []
 
     def append(self, append: Append, now: int) -> Appended:
         """Take the events of `append`, recorded at `now` (ns); `flush` stores them.
 
-        Raises `WrongExpectedVersion` as `judge` does.
+        Raises `WrongExpectedVersion` and `StreamDeleted` as `judge` does.
         """
         name = append.stream
-        stream, revision = self._head(name) or (None, -1)
-        repeated = judge(append, revision, self)
+        found = self._standing(name) or _NOWHERE
+        repeated = judge(append, found.head(described=self._described(append, found)), self)
         if repeated is not None:
-            return Appended(repeated, self._position_of(stream, repeated))
+            return Appended(repeated, self._position_of(found.id, repeated))
+        if found.policy.deleted:
+            self._revive(name, found.revision + 1, now)
         if not append.events:
-            return Appended(revision, 0)
-        if stream is None:
-            stream = self._new_stream(name)
-        position = self._last()
-        add = self._rows.append
-        for e in append.events:
-            position += 1
-            revision += 1
-            add((position, stream, revision, e.event_id, e.type, e.data, e.metadata, now))
-        self._position = position
-        self._heads[name] = stream, revision
-        return Appended(revision, position)
+            return Appended(found.revision, 0)
+        answer = self._add(name, append.events, now)
+        described = described_by(name)
+        if described is not None:
+            self._describe(described, append.events[-1].data, now)
+        return answer
+
+    def delete(self, delete: Delete, now: int) -> Appended:
+        """Take the record that deletes a stream, at `now` (ns); `flush` stores it.
+
+        Raises `WrongExpectedVersion` and `StreamDeleted`.
+        """
+        name = delete.stream
+        found = self._standing(name) or _NOWHERE
+        record = _record(name, found.revision, TOMBSTONE_TYPE, b"")
+        probe = Append(name, delete.expected, [record])
+        judge(probe, found.head(described=self._described(probe, found)), self)
+        if delete.hard:
+            return self._add(name, [record], now, TOMBSTONE)
+        if found.revision < 0:
+            judge(Append(name, 0, [record]), Head(), self)
+        answer = self._write_metadata(name, deleted_metadata(), now)
+        self._limit(name, Policy(TOMBSTONE))
+        return answer
 
     def flush(self) -> None:
         """Store what `append` has taken."""
@@ -82,28 +110,74 @@ class Tail:
 
     def ids(self, stream: str, start: int, count: int) -> list[bytes]:
         """Event ids of a stream from revision `start` on, `count` at the most."""
-        head = self._head(stream)
-        if head is None:
+        found = self._standing(stream)
+        if found is None:
             return []
         self.flush()
-        rows = self._connection.execute(_IDS, (head[0], start, count))
+        rows = self._connection.execute(_IDS, (found.id, start, count))
         return [event_id for (event_id,) in rows]
 
     def revision_of(self, stream: str, event_id: bytes) -> int | None:
         """The last revision of a stream at which that id stands, if any."""
-        head = self._head(stream)
-        if head is None:
+        found = self._standing(stream)
+        if found is None:
             return None
         self.flush()
         row: tuple[int | None] = self._connection.execute(
-            _REVISION_OF, (event_id, head[0])
+            _REVISION_OF, (event_id, found.id)
         ).fetchone()
         return row[0]
 
-    def _head(self, stream: str) -> tuple[int, int] | None:
-        return self._heads.get(stream) or head_of(self._connection, stream)
+    def _standing(self, stream: str) -> Standing | None:
+        return self._heads.get(stream) or standing_of(self._connection, stream)
 
-    def _position_of(self, stream: int | None, revision: int) -> int:
+    def _described(self, append: Append, found: Standing) -> bool:
+        """Whether the stream has metadata, where the answer matters."""
+        asked = append.expected is Expected.EXISTS and found.revision < 0
+        return asked and self._standing(metastream(append.stream)) is not None
+
+    def _add(
+        self, name: str, events: Sequence[NewEvent], now: int, first: int | None = None
+    ) -> Appended:
+        """Put `events` behind the last one of the stream, or at the revision `first`."""
+        found = self._standing(name) or Standing(self._new_stream(name), -1)
+        revision = found.revision if first is None else first - 1
+        stream, position = found.id, self._last()
+        add = self._rows.append
+        for e in events:
+            position += 1
+            revision += 1
+            add((position, stream, revision, e.event_id, e.type, e.data, e.metadata, now, e.json))
+        self._position = position
+        self._heads[name] = Standing(stream, revision, found.policy)
+        return Appended(revision, position)
+
+    def _describe(self, stream: str, data: bytes, now: int) -> None:
+        """Let metadata that were just taken hold; they revive a deleted stream."""
+        found = self._standing(stream) or _NOWHERE
+        if found.policy.deleted:
+            data = revived_metadata(data, found.revision + 1)
+            self._write_metadata(stream, data, now)
+        self._limit(stream, read_policy(data))
+
+    def _revive(self, stream: str, revision: int, now: int) -> None:
+        """Have a deleted stream seen again from `revision` on."""
+        data = revived_metadata(b"{}", revision)
+        self._write_metadata(stream, data, now)
+        self._limit(stream, read_policy(data))
+
+    def _write_metadata(self, stream: str, data: bytes, now: int) -> Appended:
+        name = metastream(stream)
+        found = self._standing(name) or _NOWHERE
+        return self._add(name, [_record(name, found.revision, METADATA_TYPE, data)], now)
+
+    def _limit(self, stream: str, policy: Policy) -> None:
+        found = self._standing(stream) or Standing(self._new_stream(stream), -1)
+        limits = policy.truncate_before, policy.max_count, policy.max_age
+        self._connection.execute(_LIMIT, (*limits, found.id))
+        self._heads[stream] = found._replace(policy=policy)
+
+    def _position_of(self, stream: int, revision: int) -> int:
         row: tuple[int] = self._connection.execute(
             "SELECT position FROM events WHERE stream = ? AND revision = ?", (stream, revision)
         ).fetchone()
@@ -118,3 +192,8 @@ class Tail:
         if self._position is None:
             self._position = last_position(self._connection) or 0
         return self._position
+
+
+def _record(stream: str, revision: int, kind: str, data: bytes) -> NewEvent:
+    """What the store itself writes behind `revision` of a stream; the id is always the same."""
+    return NewEvent(named_id(f"{kind}/{stream}/{revision}"), kind, data, b"")

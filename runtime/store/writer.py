@@ -10,11 +10,11 @@ from pathlib import Path
 from runtime.errors import StoreClosed, StoreError
 from runtime.store.faults import store_fault, translated
 from runtime.store.fence import Claim, check_fence, raise_epoch
-from runtime.store.port import Appended, Checkpoint, Fence, Write
+from runtime.store.port import Appended, Checkpoint, Delete, Fence, Write
 from runtime.store.snapshot import store_snapshot
 from runtime.store.tail import Tail
 
-Request = Write | Claim
+Request = Write | Claim | Delete
 """What a writer can be asked to commit."""
 
 Answer = list[Appended] | Fence
@@ -86,9 +86,16 @@ class Writer:
     def _answer(self, request: Request) -> Answer:
         if isinstance(request, Claim):
             return raise_epoch(self._connection, request.name)
+        if isinstance(request, Delete):
+            return self._delete(request)
         if request.fence is not None:
             check_fence(self._connection, request.fence)
         return self._store(request)
+
+    def _delete(self, delete: Delete) -> Answer:
+        answer = self._tail.delete(delete, time.time_ns())
+        self._tail.flush()
+        return [answer]
 
     def _store(self, write: Write) -> list[Appended]:
         now = time.time_ns()

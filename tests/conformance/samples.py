@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from runtime.events import NewEvent, RecordedEvent, named_id
+from runtime.store import EventStore
 
 
 def event(name: str, kind: str = "PriceObserved") -> NewEvent:
@@ -19,3 +22,9 @@ def ids(found: object) -> list[bytes]:
 
 def names(text: str) -> list[bytes]:
     return [named_id(name) for name in text]
+
+
+def before_and_after(store: EventStore, reopen: Callable[[], EventStore]) -> Iterator[EventStore]:
+    """The store as it is, then as it is when it is opened again."""
+    yield store
+    yield reopen()

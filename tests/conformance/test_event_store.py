@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -19,7 +20,7 @@ from runtime.store import (
     Snapshot,
     Write,
 )
-from tests.conformance.samples import event, events, ids, names
+from tests.conformance.samples import before_and_after, event, events, ids, names
 
 ANY, NO_STREAM, EXISTS = Expected.ANY, Expected.NO_STREAM, Expected.EXISTS
 JOIN_SECONDS = 20
@@ -275,3 +276,13 @@ class TestClose:
         with pytest.raises(StoreError):
             store.write(Write(snapshots=[Snapshot("a", "\ud800", {})]))
         assert store.append("s-1", NO_STREAM, events("a")).revision == 0
+
+
+def test_what_is_declared_json_is_told_apart(
+    store: EventStore, reopen: Callable[[], EventStore]
+) -> None:
+    binary = NewEvent(named_id("b"), "Raw", b"\x00\xff", b"", json=False)
+    store.append("s-1", Expected.ANY, [event("a"), binary])
+    for opened in before_and_after(store, reopen):
+        assert [found.json for found in opened.read_stream("s-1")] == [True, False]
+        assert [found.json for found in opened.read_all()] == [True, False]

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from runtime.errors import KeyInvalid, StoreDamaged, StoreMissing
-from runtime.events import GENESIS, RunCompleted
+from runtime.events import GENESIS, NewEvent, RunCompleted, named_id
 from runtime.identity import SigningKey, recorded_digest, run_root
 from runtime.jobs.verification import verify_store
-from runtime.store import SqliteStore
+from runtime.store import Expected, SqliteStore
 from tests.support.damage import (
     Stored,
     adding,
@@ -188,6 +188,24 @@ def test_a_revision_that_is_none_is_found(log: Path, value: object):
     for event in (stored(log)[1], stored(log)[8]):
         verdict = verify_store(damaged(log, setting(event.position, revision=value)))
         assert verdict.damages
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_stream_that_was_deleted_is_found(log: Path, hard: bool):
+    copy = damaged(log)
+    with SqliteStore.open(copy) as store:
+        store.delete("agent-watcher/base/usdc", hard=hard)
+    found = {one.stream: one.kind for one in verify_store(copy).damages}
+    assert found["agent-watcher/base/usdc"] == "gap"
+
+
+def test_a_stream_whose_beginning_is_hidden_is_found(log: Path):
+    copy = damaged(log)
+    with SqliteStore.open(copy) as store:
+        truncation = NewEvent(named_id("m"), "$metadata", b'{"$tb":1}', b"")
+        store.append("$$agent-watcher/base/usdc", Expected.ANY, [truncation])
+    found = {one.stream: one.kind for one in verify_store(copy).damages}
+    assert found["agent-watcher/base/usdc"] == "gap"
 
 
 def test_a_stream_name_that_is_no_text_is_found(log: Path):

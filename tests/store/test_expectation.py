@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import WrongExpectedVersion
 from runtime.events import NewEvent
-from runtime.store import Append, Expected, judge
+from runtime.store import Append, Expected, Head, judge
 
 ANY, NO_STREAM, EXISTS = Expected.ANY, Expected.NO_STREAM, Expected.EXISTS
 
@@ -29,7 +29,7 @@ class Stored:
 def verdict(stored: str, expected: int | Expected, batch: str) -> int | str | None:
     new = [NewEvent(letter.encode(), "T", b"", b"") for letter in batch]
     try:
-        return judge(Append("s-1", expected, new), len(stored) - 1, Stored(stored))
+        return judge(Append("s-1", expected, new), Head(len(stored) - 1), Stored(stored))
     except WrongExpectedVersion as error:
         return str(error)
 

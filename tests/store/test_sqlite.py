@@ -99,7 +99,7 @@ class TestRefused:
         write_some(path)
         with closing(sqlite3.connect(path)) as raw:
             raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-        told = rf"{path} was written by a newer Lucent \(schema 3, .* up to 2\): upgrade Lucent"
+        told = rf"{path} was written by a newer Lucent \(schema 4, .* up to 3\): upgrade Lucent"
         for writer in (True, False):
             with pytest.raises(StoreTooNew, match=told):
                 SqliteStore.open(path, writer=writer)
@@ -241,8 +241,8 @@ class TestLock:
             store.append("s-1", ANY, [event("a")])
             with raw:
                 raw.execute(
-                    "INSERT INTO events SELECT 2, stream, 1, event_id, type, data, metadata, 0"
-                    " FROM events"
+                    "INSERT INTO events SELECT 2, stream, 1, event_id, type, data, metadata,"
+                    " 0, json FROM events"
                 )
             with pytest.raises(StoreDamaged, match="changed by another program"):
                 store.append("s-1", 0, [event("b")])

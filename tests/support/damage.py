@@ -122,7 +122,7 @@ def adding(event: Stored) -> Edit:
     def edit(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT OR IGNORE INTO streams (name) VALUES (?)", (event.stream,))
         connection.execute(
-            "INSERT INTO events SELECT ?, id, ?, ?, ?, ?, ?, 0 FROM streams WHERE name = ?",
+            "INSERT INTO events SELECT ?, id, ?, ?, ?, ?, ?, 0, 1 FROM streams WHERE name = ?",
             (event.position, *event[2:], event.stream),
         )
 

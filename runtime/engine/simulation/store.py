@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from runtime.errors import Fenced, StoreFull
 from runtime.events import NewEvent, RecordedEvent
-from runtime.store import Fence, Snapshot, Write, judge
+from runtime.store import Fence, Head, Snapshot, Write, judge
 
 
 @dataclass(slots=True)
@@ -40,8 +40,9 @@ class SimulatedStore:
 
     def event(self, stream: str, revision: int) -> RecordedEvent:
         """The event at that revision."""
-        event = self.streams[stream][revision]
-        return RecordedEvent(0, stream, revision, *event, 0)
+        new = self.streams[stream][revision]
+        place = 0, stream, revision
+        return RecordedEvent(*place, new.event_id, new.type, new.data, new.metadata, 0, new.json)
 
     def heads(self, prefix: str = "") -> Iterator[RecordedEvent]:
         """The last event of each stream that begins with `prefix`."""
@@ -78,7 +79,7 @@ class SimulatedStore:
             self.failing -= 1
             raise StoreFull("the disk is full")
         for append in write.appends:
-            if judge(append, self.revision(append.stream), self) is None:
+            if judge(append, Head(self.revision(append.stream)), self) is None:
                 self.streams.setdefault(append.stream, []).extend(append.events)
                 self.size += len(append.events)
         for checkpoint in write.checkpoints:

@@ -27,7 +27,8 @@ position and says what to do.
     │   ├── WrongExpectedVersion  the stream is not at the expected revision
     │   ├── StreamDeleted      the stream was deleted
     │   ├── StreamNotFound     no such stream
-    │   └── EventNotFound      no such event
+    │   ├── EventNotFound      no such event
+    │   └── FilterInvalid      a filter that cannot be applied
     ├── IdentityError          a key, signature or proof is wrong
     │   ├── KeyMissing         no such key
     │   ├── KeyExists          a key of that name exists already
@@ -179,6 +180,10 @@ class StreamNotFound(StoreError):
 
 class EventNotFound(StoreError):
     """No such event."""
+
+
+class FilterInvalid(StoreError):
+    """A filter whose pattern is not a regular expression, or takes too long to be matched."""
 
 
 class IdentityError(LucentError):

@@ -11,6 +11,7 @@ from typing import Literal
 
 from runtime.errors import StoreClosed
 from runtime.store.faults import translated
+from runtime.store.pattern import matches
 
 BUSY_SECONDS = 5.0
 """How long to wait for another program that holds the file."""
@@ -33,7 +34,8 @@ def connect(path: Path, mode: Literal["ro", "rw", "rwc"]) -> sqlite3.Connection:
 class Pool:
     """Read-only connections to one file, lent to one thread at a time.
 
-    It holds as many as were ever lent at once.
+    It holds as many as were ever lent at once. In their SQL, `matches(pattern, name)` looks
+    for a regular expression.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +73,9 @@ class Pool:
                 raise StoreClosed(f"store {self._path} is closed: open it again")
             if self._free:
                 return self._free.pop()
-        return connect(self._path, "ro")
+        connection = connect(self._path, "ro")
+        connection.create_function("matches", 2, matches, deterministic=True)
+        return connection
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         with self._lock:

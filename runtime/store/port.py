@@ -89,13 +89,18 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events `read_all` and `subscribe` return: any of the prefixes, any of the types.
+    """Which events `read_all` and `subscribe` return: those that meet every condition given.
 
-    An empty sequence does not restrict.
+    The stream's name begins with one of `streams`; the type is one of `types`, begins with
+    one of `type_prefixes`; a pattern (a regular expression) is found in the one or the
+    other. What is empty does not restrict.
     """
 
     streams: Sequence[str] = ()
     types: Sequence[str] = ()
+    type_prefixes: Sequence[str] = ()
+    stream_pattern: str = ""
+    type_pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,11 @@ class EventStore(Protocol):
         limit: int | None = None,
         only: Filter = ...,
     ) -> Iterator[RecordedEvent]:
-        """The whole log in log order; forwards `start` is included, backwards it is not."""
+        """The whole log in log order; forwards `start` is included, backwards it is not.
+
+        It holds the events of deleted streams too, and what metadata hide. Raises
+        `FilterInvalid` if a pattern of `only` cannot be used.
+        """
 
     def subscribe(
         self, after: int | None = None, *, only: Filter = ...
@@ -191,7 +200,8 @@ class EventStore(Protocol):
         """Events after position `after` (excluded), then `CaughtUp`, then new ones as they come.
 
         `CaughtUp` is told each time there is nothing more to return; asking for the next
-        item then waits for new events. Close the iterator to end the subscription.
+        item then waits for new events. Close the iterator to end the subscription. Raises
+        `FilterInvalid` as `read_all` does, when the first item is asked for.
         """
 
     def find(self, event_id: bytes) -> RecordedEvent:

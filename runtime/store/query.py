@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
+from runtime.errors import FilterInvalid
 from runtime.events import RecordedEvent
 from runtime.store.expectation import Head
+from runtime.store.pattern import check_pattern
 from runtime.store.policy import Policy, described_by
 from runtime.store.port import Filter
 from runtime.store.schema import has_policies
@@ -108,21 +110,30 @@ def log_page(
     *,
     backwards: bool,
 ) -> list[RecordedEvent]:
-    """Up to `count` events whose positions are within `bounds` (both included)."""
-    names, arguments = _any_prefix(only)
-    types = f"e.type IN ({', '.join('?' * len(only.types))})" if only.types else "1"
+    """Up to `count` events whose positions are within `bounds` (both included).
+
+    Raises `FilterInvalid` if a pattern of `only` cannot be used.
+    """
+    condition, arguments = _condition(only)
     sql = (
-        f"{_EVENTS} WHERE e.position BETWEEN ? AND ? AND {names} AND {types}"
+        f"{_EVENTS} WHERE e.position BETWEEN ? AND ? AND {condition}"
         f" ORDER BY e.position {_ORDER[backwards]} LIMIT ?"
     )
-    return _events(connection, sql, (*bounds, *arguments, *only.types, count))
+    try:
+        return _events(connection, sql, (*bounds, *arguments, count))
+    except sqlite3.OperationalError as error:
+        if "user-defined function" not in str(error):
+            raise
+        patterns = f"{only.stream_pattern[:80]!r}, {only.type_pattern[:80]!r}"
+        told = f"a name took too long to be matched with the patterns {patterns}"
+        raise FilterInvalid(f"{told}: use simpler ones, or prefixes") from None
 
 
 def head_page(
     connection: sqlite3.Connection, prefix: str, start: str, count: int
 ) -> list[RecordedEvent]:
     """The last events of up to `count` streams from the name `start` on that `prefix` begins."""
-    names, arguments = name_range(prefix, start)
+    names, arguments = name_range("s.name", prefix, start)
     return _events(connection, _HEADS.replace("{names}", names), (*arguments, count))
 
 
@@ -153,7 +164,7 @@ def last_position(connection: sqlite3.Connection) -> int | None:
 
 def stream_names(connection: sqlite3.Connection, prefix: str) -> list[str]:
     """The names that begin with `prefix`, sorted by their UTF-8 bytes."""
-    names, arguments = name_range(prefix, prefix)
+    names, arguments = name_range("s.name", prefix, prefix)
     return [name for (name,) in connection.execute(_NAMES.format(names), arguments)]
 
 
@@ -165,33 +176,49 @@ def cursor_of(connection: sqlite3.Connection, checkpoint: str) -> str | None:
     return row[0] if row else None
 
 
-def name_range(prefix: str, start: str) -> tuple[str, list[str]]:
-    r"""The SQL condition on `s.name`, and its arguments, for names that begin with `prefix`.
+def name_range(column: str, prefix: str, start: str) -> tuple[str, list[str]]:
+    r"""The SQL condition on `column`, and its arguments, for names that begin with `prefix`.
 
     Only names from `start` on (included) are meant; it is the prefix or begins with it.
 
-    >>> name_range("agent-", "agent-7")
+    >>> name_range("s.name", "agent-", "agent-7")
     ('(s.name >= ? AND s.name < ?)', ['agent-7', 'agent.'])
-    >>> name_range("", "")
+    >>> name_range("s.name", "", "")
     ('s.name >= ?', [''])
-    >>> name_range("a\U0010ffff", "a\U0010ffff")
+    >>> name_range("s.name", "a\U0010ffff", "a\U0010ffff")
     ('(s.name >= ? AND s.name < ?)', ['a\U0010ffff', 'b'])
     """
     base = prefix.rstrip("\U0010ffff")
     if not base:
-        return "s.name >= ?", [start]
+        return f"{column} >= ?", [start]
     following = 0xE000 if base[-1] == "\ud7ff" else ord(base[-1]) + 1
-    return "(s.name >= ? AND s.name < ?)", [start, base[:-1] + chr(following)]
+    return f"({column} >= ? AND {column} < ?)", [start, base[:-1] + chr(following)]
 
 
-def _any_prefix(only: Filter) -> tuple[str, list[str]]:
-    conditions: list[str] = []
-    arguments: list[str] = []
-    for prefix in only.streams:
-        condition, bounds = name_range(prefix, prefix)
-        conditions.append(condition)
-        arguments += bounds
-    return f"({' OR '.join(conditions)})" if conditions else "1", arguments
+def _condition(only: Filter) -> tuple[str, list[str]]:
+    """The SQL condition that `only` sets, and its arguments."""
+    conditions = [
+        _any_of([name_range("s.name", prefix, prefix) for prefix in only.streams]),
+        _any_of([("e.type = ?", [kind]) for kind in only.types]),
+        _any_of([name_range("e.type", prefix, prefix) for prefix in only.type_prefixes]),
+        _found("s.name", only.stream_pattern),
+        _found("e.type", only.type_pattern),
+    ]
+    return " AND ".join(sql for sql, _ in conditions), [each for _, of in conditions for each in of]
+
+
+def _any_of(conditions: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
+    if not conditions:
+        return "1", []
+    sql = " OR ".join(condition for condition, _ in conditions)
+    return f"({sql})", [each for _, of in conditions for each in of]
+
+
+def _found(column: str, pattern: str) -> tuple[str, list[str]]:
+    if not pattern:
+        return "1", []
+    check_pattern(pattern)
+    return f"matches(?, {column})", [pattern]
 
 
 def _events(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
 
-from runtime.errors import EventNotFound, StreamNotFound
+from runtime.errors import EventNotFound, FilterInvalid, StreamNotFound
 from runtime.events import RecordedEvent, named_id
 from runtime.store import (
     Append,
@@ -108,6 +109,41 @@ class TestReadAll:
         assert passing("", "B AB") == names("bd")
         assert passing("s- t_", "A AB") == names("ad")
         assert passing("s- t_", "A AB", backwards=True) == names("da")
+
+    @pytest.mark.parametrize(
+        ("only", "passing"),
+        [
+            (Filter(type_prefixes=("A",)), "acd"),
+            (Filter(type_prefixes=("AB", "B")), "bd"),
+            (Filter(type_pattern="B"), "bd"),
+            (Filter(type_pattern="^A|B$"), "abcd"),
+            (Filter(type_pattern="^(?!(A$|B$))"), "d"),
+            (Filter(stream_pattern=r"^.-\d+$"), "ab"),
+            (Filter(stream_pattern=r"[\%_]"), "cd"),
+            (Filter(streams=("s-",), type_pattern="B", stream_pattern="2$"), "b"),
+            (Filter(types=("A",), type_prefixes=("AB",)), ""),
+        ],
+    )
+    def test_patterns_and_prefixes(self, store: EventStore, only: Filter, passing: str) -> None:
+        for name, stream, kind in [("a", "s-1", "A"), ("b", "s-2", "B")]:
+            store.append(stream, ANY, events(name, kind))
+        for name, stream, kind in [("c", "t%1", "A"), ("d", "t_1", "AB")]:
+            store.append(stream, ANY, events(name, kind))
+        assert ids(store.read_all(only=only)) == names(passing)
+        assert ids(store.read_all(only=only, backwards=True)) == names(passing[::-1])
+
+    @pytest.mark.parametrize("pattern", ["(", "[a", "*", "(?P<a", "(?<a>b)(?<a", "a{2,1}"])
+    def test_a_pattern_that_is_none(self, store: EventStore, pattern: str) -> None:
+        store.append("s-1", ANY, events("a"))
+        for only in (Filter(type_pattern=pattern), Filter(stream_pattern=pattern)):
+            with pytest.raises(FilterInvalid, match=re.escape(repr(pattern))):
+                list(store.read_all(only=only))
+
+    def test_a_pattern_that_takes_too_long(self, store: EventStore) -> None:
+        store.append("s-1", ANY, [event("a", "a" * 60 + "c")])
+        with pytest.raises(FilterInvalid, match="too long"):
+            list(store.read_all(only=Filter(type_pattern="(a|aa)+$")))
+        assert ids(store.read_all()) == names("a")
 
     def test_a_limit_counts_what_passes(self, store: EventStore) -> None:
         batch = [event(str(i), "Odd" if i % 2 else "Even") for i in range(3000)]

@@ -69,8 +69,10 @@ def test_the_supervisor_is_killed_and_started_again(live: Live) -> None:
 
 def test_a_run_is_scaled_out_and_in_while_hosts_die(live: Live) -> None:
     live.until(working)
+    live.remote.drain()
     live.remote.scale(6)
     status = live.until(lambda s: len([h for h in s.hosts if h.groups]) == 6)
+    live.remote.resume()
     assert not live.over, "the run was over before it had six hosts"
     live.kill_host(working(status)[0])
     live.remote.scale(3)

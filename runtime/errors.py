@@ -28,7 +28,8 @@ position and says what to do.
     │   ├── StreamDeleted      the stream was deleted
     │   ├── StreamNotFound     no such stream
     │   ├── EventNotFound      no such event
-    │   └── FilterInvalid      a filter that cannot be applied
+    │   ├── FilterInvalid      a filter that cannot be applied
+    │   └── AddressUnusable    a store cannot be served there
     ├── IdentityError          a key, signature or proof is wrong
     │   ├── KeyMissing         no such key
     │   ├── KeyExists          a key of that name exists already
@@ -184,6 +185,10 @@ class EventNotFound(StoreError):
 
 class FilterInvalid(StoreError):
     """A filter whose pattern is not a regular expression, or takes too long to be matched."""
+
+
+class AddressUnusable(StoreError):
+    """A store cannot be served at that address, or with that certificate."""
 
 
 class IdentityError(LucentError):

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli import authoring, inspecting, keys, quarantine, running, steering, submitting
+from runtime.cli import (
+    authoring,
+    inspecting,
+    keys,
+    quarantine,
+    running,
+    serving,
+    steering,
+    submitting,
+)
 from runtime.cli.screen import write_line
 
 app = typer.Typer(
@@ -35,6 +44,7 @@ app.command()(authoring.schemas)
 app.add_typer(authoring.new)
 app.add_typer(quarantine.quarantine)
 app.add_typer(keys.keys)
+app.add_typer(serving.store)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 (an option's callback)

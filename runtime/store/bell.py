@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Condition
 
 
@@ -12,6 +13,7 @@ class Bell:
         self._condition = Condition()
         self._rings = 0
         self._silenced = False
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def rings(self) -> int:
@@ -28,6 +30,15 @@ class Bell:
         with self._condition:
             self._rings += 1
             self._condition.notify_all()
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` each time it rings; answers how to end that."""
+        with self._condition:
+            self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def silence(self) -> None:
         """Wake all who wait, now and from now on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from os import PathLike
 from pathlib import Path
@@ -197,6 +197,20 @@ class SqliteStore:
             cursor = end
             yield CaughtUp(cursor)
             live = self._grown(cursor)
+
+    def read_window(
+        self, first: int, last: int, *, limit: int, only: Filter = _EVERYTHING
+    ) -> list[RecordedEvent]:
+        """The first events of the positions from `first` to `last` (both included)."""
+        with self._pool.borrow() as connection:
+            return query.log_page(connection, (first, last), limit, only, backwards=False)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after each commit of this store object; answers how to end that.
+
+        It is called by the thread that committed, and must neither wait nor raise.
+        """
+        return self._bell.listen(listener)
 
     def find(self, event_id: bytes) -> RecordedEvent:
         """The event of that id, the first of the log if there are several."""

@@ -1,0 +1,145 @@
+"""Reads and catch-up subscriptions, as a client is answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+from esdbclient.protos.Grpc import streams_pb2
+
+from runtime.errors import StreamNotFound
+from runtime.store.expectation import TOMBSTONE
+from runtime.store.link import Resolved
+from runtime.store.wire import answers
+from runtime.store.wire.desk import PAGE, Desk
+from runtime.store.wire.refusal import deleted
+from runtime.store.wire.requests import Reading
+
+Answers = AsyncIterator[streams_pb2.ReadResp]
+LIVE_BUFFER = 32
+"""Events by which a subscription may be behind and still count as live."""
+
+
+async def read(desk: Desk, reading: Reading) -> Answers:
+    """The events that were asked for, once; what stands behind a page is not held."""
+    if reading.at_end and not reading.backwards:
+        return
+    left = TOMBSTONE if reading.limit is None else reading.limit
+    start = None if reading.at_end else reading.start
+    step = -1 if reading.backwards else 1
+    while left > 0:
+        size = min(PAGE, left)
+        try:
+            page = await desk.page(reading, start, size)
+        except StreamNotFound:
+            assert reading.stream is not None
+            yield answers.not_found(reading.stream)
+            return
+        for found in page:
+            yield answers.read_event(found, structured=reading.structured)
+        if len(page) < size:
+            return
+        left -= size
+        last = page[-1].original
+        start = last.revision + step if reading.stream else _beyond(last.position, step)
+        if start < 0:
+            return
+
+
+def _beyond(position: int, step: int) -> int:
+    """Where the log is read on: forwards a start is included, backwards it is not."""
+    return position + 1 if step > 0 else position
+
+
+async def follow(desk: Desk, reading: Reading) -> Answers:
+    """The confirmation, the events behind the start, that it caught up, and then new ones."""
+    yield streams_pb2.ReadResp(
+        confirmation=streams_pb2.ReadResp.SubscriptionConfirmation(subscription_id=str(uuid4()))
+    )
+    source = _follow_log(desk, reading) if reading.stream is None else _follow(desk, reading)
+    async for answer in source:
+        yield answer
+
+
+async def _follow(desk: Desk, reading: Reading) -> Answers:
+    stream = reading.stream
+    assert stream is not None
+    cursor = -1 if reading.start is None else reading.start
+    if reading.at_end:
+        cursor = await desk.call(lambda: desk.store.revision(stream))
+    live = False
+    while True:
+        grown = desk.growth()
+        page = await _stream_page(desk, reading, cursor + 1)
+        live = live and len(page) <= LIVE_BUFFER
+        for found in page:
+            yield answers.read_event(found, structured=reading.structured)
+            cursor = found.original.revision
+        if cursor == TOMBSTONE:
+            raise deleted(stream)
+        if len(page) == PAGE:
+            continue
+        if not live:
+            live = True
+            yield _caught_up()
+        await grown.wait()
+
+
+async def _stream_page(desk: Desk, reading: Reading, start: int) -> list[Resolved]:
+    try:
+        return await desk.page(reading, start, PAGE)
+    except StreamNotFound:
+        return []
+
+
+async def _follow_log(desk: Desk, reading: Reading) -> Answers:
+    end = await desk.end()
+    cursor = end if reading.at_end else -1 if reading.start is None else reading.start
+    progress = Progress(reading.window, cursor)
+    live = False
+    while True:
+        grown = desk.growth()
+        end = await desk.end()
+        live = live and end - cursor <= LIVE_BUFFER
+        while cursor < end:
+            last = min(end, cursor + progress.stride)
+            page = await desk.window(reading, (cursor + 1, last), PAGE)
+            for found in page:
+                yield answers.read_event(found, structured=reading.structured)
+            cursor = page[-1].original.position if len(page) == PAGE else last
+            if progress.due(cursor):
+                yield answers.checkpoint(cursor)
+        if not live:
+            live = True
+            if progress.reached(cursor):
+                yield answers.checkpoint(cursor)
+            yield _caught_up()
+        await grown.wait()
+
+
+class Progress:
+    """When a filtered subscription is told how far it has come; one without filter never is."""
+
+    def __init__(self, window: int | None, start: int) -> None:
+        self._window = window
+        self._told = start
+
+    @property
+    def stride(self) -> int:
+        """Positions to look at in one go."""
+        return 16 * PAGE if self._window is None else min(self._window, 16 * PAGE)
+
+    def due(self, position: int) -> bool:
+        """Whether to tell `position`, since a window was looked through."""
+        told = self._window is not None and position - self._told >= self._window
+        return told and self.reached(position)
+
+    def reached(self, position: int) -> bool:
+        """Whether to tell `position`, since it was not told before."""
+        fresh = self._window is not None and position > self._told
+        self._told = max(position, self._told) if fresh else self._told
+        return fresh
+
+
+def _caught_up() -> streams_pb2.ReadResp:
+    return streams_pb2.ReadResp(caught_up=streams_pb2.ReadResp.CaughtUp())

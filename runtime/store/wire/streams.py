@@ -1,0 +1,194 @@
+"""The service `event_store.client.streams.Streams`, over a store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
+from grpc.aio import ServicerContext
+
+from runtime.errors import StoreError, WrongExpectedVersion
+from runtime.events import NewEvent
+from runtime.store.port import Appended
+from runtime.store.wire import answers
+from runtime.store.wire.desk import Desk
+from runtime.store.wire.reading import follow, read
+from runtime.store.wire.refusal import Refusal, TooBig, invalid, of_store, wrong_version
+from runtime.store.wire.requests import (
+    check_size,
+    expected_of,
+    new_event,
+    reading,
+    size_of,
+    stream_name,
+)
+
+Context = ServicerContext[Any, Any]
+
+MAX_APPEND = 1024 * 1024
+"""Bytes of one append, unless told otherwise; the default of KurrentDB 24.10."""
+
+MAX_BATCHES = 64
+"""Batches that one call may have begun and not ended."""
+
+
+class Streams(streams_pb2_grpc.StreamsServicer):
+    """Reads, subscriptions, appends and deletions of a desk's store."""
+
+    def __init__(self, desk: Desk, max_append: int = MAX_APPEND) -> None:
+        self._desk = desk
+        self._max_append = max_append
+
+    async def Read(  # noqa: N802 (the name of the service's method)
+        self, request: streams_pb2.ReadReq, context: Context
+    ) -> AsyncIterator[streams_pb2.ReadResp]:
+        """Events of a stream or of the log, once or as they come."""
+        try:
+            asked = reading(request.options)
+            source = follow(self._desk, asked) if asked.follow else read(self._desk, asked)
+            async for answer in source:
+                yield answer
+        except Refusal as refusal:
+            await _abort(context, refusal)
+        except StoreError as error:
+            name = request.options.stream.stream_identifier.stream_name.decode()
+            await _abort(context, of_store(error, name))
+
+    async def Append(  # noqa: N802
+        self, request_iterator: AsyncIterator[streams_pb2.AppendReq], context: Context
+    ) -> streams_pb2.AppendResp:
+        """Append the events that follow the options, all or none."""
+        options = None
+        stream = ""
+        try:
+            options, events = await self._received(request_iterator)
+            stream, expected = stream_name(options.stream_identifier), expected_of(options)
+            answer = await self._desk.call(
+                lambda: self._desk.store.append(stream, expected, events)
+            )
+        except WrongExpectedVersion as error:
+            assert options is not None
+            return answers.wrong_version(error, expected_of(options))
+        except Refusal as refusal:
+            return await _abort(context, refusal)
+        except StoreError as error:
+            return await _abort(context, of_store(error, stream))
+        return answers.appended(answer)
+
+    async def BatchAppend(  # noqa: N802
+        self,
+        request_iterator: AsyncIterator[streams_pb2.BatchAppendReq],
+        _context: Context,
+    ) -> AsyncIterator[streams_pb2.BatchAppendResp]:
+        """Append batches, each all or none, in the order in which they end."""
+        begun: dict[bytes, tuple[streams_pb2.BatchAppendReq.Options, list[NewEvent]]] = {}
+        async for request in request_iterator:
+            key = request.correlation_id.SerializeToString()
+            options, events = begun.setdefault(key, (streams_pb2.BatchAppendReq.Options(), []))
+            if request.HasField("options"):
+                options.CopyFrom(request.options)
+            refused = self._take(request, events)
+            if refused is None and not request.is_final and len(begun) <= MAX_BATCHES:
+                continue
+            del begun[key]
+            refused = refused or _unfinished(request)
+            yield await self._batch(request, options, events, refused)
+
+    async def Delete(  # noqa: N802
+        self, request: streams_pb2.DeleteReq, context: Context
+    ) -> streams_pb2.DeleteResp:
+        """Hide the events of a stream."""
+        answer = await self._delete(request.options, context, hard=False)
+        place = streams_pb2.DeleteResp.Position(
+            commit_position=answer.position, prepare_position=answer.position
+        )
+        return streams_pb2.DeleteResp(position=place)
+
+    async def Tombstone(  # noqa: N802
+        self, request: streams_pb2.TombstoneReq, context: Context
+    ) -> streams_pb2.TombstoneResp:
+        """End a stream for good."""
+        answer = await self._delete(request.options, context, hard=True)
+        place = streams_pb2.TombstoneResp.Position(
+            commit_position=answer.position, prepare_position=answer.position
+        )
+        return streams_pb2.TombstoneResp(position=place)
+
+    async def _received(
+        self, requests: AsyncIterator[streams_pb2.AppendReq]
+    ) -> tuple[streams_pb2.AppendReq.Options, list[NewEvent]]:
+        options = None
+        events: list[NewEvent] = []
+        size = 0
+        async for request in requests:
+            if request.WhichOneof("content") == "options":
+                options = request.options
+                continue
+            event = new_event(request.proposed_message)
+            size += size_of((event,))
+            if size > self._max_append:
+                raise TooBig(self._max_append)
+            events.append(event)
+        if options is None:
+            raise invalid("the append names no stream: its options must come first")
+        return options, events
+
+    def _take(self, request: streams_pb2.BatchAppendReq, events: list[NewEvent]) -> Refusal | None:
+        try:
+            events += [new_event(message) for message in request.proposed_messages]
+            check_size(events, self._max_append)
+        except Refusal as refusal:
+            return refusal
+        return None
+
+    async def _batch(
+        self,
+        request: streams_pb2.BatchAppendReq,
+        options: streams_pb2.BatchAppendReq.Options,
+        events: list[NewEvent],
+        refused: Refusal | None,
+    ) -> streams_pb2.BatchAppendResp:
+        try:
+            if refused is not None:
+                raise refused
+            stream, expected = stream_name(options.stream_identifier), expected_of(options)
+            answer = await self._desk.call(
+                lambda: self._desk.store.append(stream, expected, events)
+            )
+        except (StoreError, Refusal) as error:
+            return answers.batch_refused(request, options, error)
+        return answers.batch_appended(request, options, answer)
+
+    async def _delete(
+        self,
+        options: streams_pb2.DeleteReq.Options | streams_pb2.TombstoneReq.Options,
+        context: Context,
+        *,
+        hard: bool,
+    ) -> Appended:
+        stream = ""
+        try:
+            stream, expected = stream_name(options.stream_identifier), expected_of(options)
+            return await self._desk.call(
+                lambda: self._desk.store.delete(stream, expected, hard=hard)
+            )
+        except WrongExpectedVersion as error:
+            act = "Tombstone" if hard else "Delete"
+            refusal = wrong_version(stream, expected_of(options), error.actual, act)
+        except Refusal as error:
+            refusal = error
+        except StoreError as error:
+            refusal = of_store(error, stream)
+        return await _abort(context, refusal)
+
+
+def _unfinished(request: streams_pb2.BatchAppendReq) -> Refusal | None:
+    if request.is_final:
+        return None
+    return invalid(f"more than {MAX_BATCHES} batches were begun and not ended")
+
+
+async def _abort(context: Context, refusal: Refusal) -> NoReturn:
+    await context.abort(refusal.code, refusal.details, refusal.trailers)
+    raise AssertionError

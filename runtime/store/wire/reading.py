@@ -25,7 +25,7 @@ async def read(desk: Desk, reading: Reading) -> Answers:
     if reading.at_end and not reading.backwards:
         return
     left = TOMBSTONE if reading.limit is None else reading.limit
-    start = None if reading.at_end else reading.start
+    start = None if reading.at_end else reading.start or 0
     step = -1 if reading.backwards else 1
     while left > 0:
         size = min(PAGE, left)

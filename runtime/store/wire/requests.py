@@ -28,8 +28,8 @@ _SIGN = 1 << 63
 class Reading:
     """A read of a stream, or of the whole log if `stream` is None.
 
-    `start` is a revision or a position, None for the beginning (backwards: the end). With
-    `follow` it is a subscription that begins behind `start`, or `at_end`. `window` is how
+    `start` is a revision or a position, None for the beginning; `at_end` takes its place.
+    With `follow` it is a subscription that begins behind `start`. `window` is how
     many events of a filtered subscription are looked at between two checkpoints.
     """
 

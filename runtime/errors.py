@@ -29,7 +29,9 @@ position and says what to do.
     │   ├── StreamNotFound     no such stream
     │   ├── EventNotFound      no such event
     │   ├── FilterInvalid      a filter that cannot be applied
-    │   └── AddressUnusable    a store cannot be served there
+    │   ├── AddressUnusable    a store cannot be served there, or reached by that address
+    │   ├── StoreUnreachable   the server that holds it does not answer
+    │   └── AppendRefused      the server does not take these events
     ├── IdentityError          a key, signature or proof is wrong
     │   ├── KeyMissing         no such key
     │   ├── KeyExists          a key of that name exists already
@@ -188,7 +190,15 @@ class FilterInvalid(StoreError):
 
 
 class AddressUnusable(StoreError):
-    """A store cannot be served at that address, or with that certificate."""
+    """A store cannot be served at that address, or with that certificate, or reached by it."""
+
+
+class StoreUnreachable(StoreError):
+    """The server that holds the store gave no answer for as long as was waited."""
+
+
+class AppendRefused(StoreError):
+    """The server does not take these events, whatever stands in the stream."""
 
 
 class IdentityError(LucentError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,9 +23,11 @@ from runtime.jobs.explanation import explain as explain_event
 from runtime.jobs.journal import started_runs
 from runtime.jobs.records import Query, record
 from runtime.jobs.verification import Verdict, verify_store
-from runtime.store import EventStore, SqliteStore
+from runtime.store import EventStore, open_store, shown
 
-StorePath = Annotated[Path, typer.Argument(help="The store: a file a run wrote to.")]
+StorePath = Annotated[
+    str, typer.Argument(help="The store: a file a run wrote to, or the esdb:// address of one.")
+]
 
 
 def decisions(  # noqa: PLR0913, PLR0917 (the options of a command)
@@ -49,21 +52,21 @@ def decisions(  # noqa: PLR0913, PLR0917 (the options of a command)
     if format == "parquet" and out is None:
         raise ConfigError("--format parquet needs --out FILE")
     query = Query(agent, aggregate, action, *_period(since, until))
-    with SqliteStore.open(store, writer=False) as opened:
+    with closing(open_store(store)) as opened:
         _check_agent(opened, store, agent)
         events = islice(query.events(opened), limit)
         if format == "table":
             count = print_listing(map(record, events), room())
             say(f"{count:,} decision{'' if count == 1 else 's'}")
         elif format == "jsonl":
-            write_lines(events, out, store)
+            write_lines(events, out, Path(store))
         elif out is not None:
-            write_parquet(events, out, store)
+            write_parquet(events, out, Path(store))
 
 
 def explain(
     event_id: Annotated[str, typer.Argument(help="The id of a decision.")],
-    store: Annotated[Path, typer.Option(help="The store that holds it.")],
+    store: Annotated[str, typer.Option(help="The store that holds it.")],
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Tell why a decision was made, from what, and whether its proof holds."""
@@ -145,7 +148,7 @@ def _time(option: str, text: str | None) -> int | None:
         ) from None
 
 
-def _check_agent(store: EventStore, path: Path, agent: str | None) -> None:
+def _check_agent(store: EventStore, path: str, agent: str | None) -> None:
     known = {one["name"] for started in started_runs(store) for one in started.agents}
     if agent is not None and known and agent not in known:
-        raise UnknownName(f"agent in {path}:", agent, known)
+        raise UnknownName(f"agent in {shown(path)}:", agent, known)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ from runtime.jobs.journal import started_runs
 from runtime.jobs.launch import prepare, run_job
 from runtime.jobs.quarantine import Case, cases, find_case, parked_event, parked_state, prove
 from runtime.jobs.registry import look_in
-from runtime.store import SqliteStore
+from runtime.store import is_address, open_store, shown
 
 ERROR_WIDTH = 48
 
@@ -40,7 +41,7 @@ Target = Annotated[
 @quarantine.command("list")
 def list_(store: StorePath) -> None:
     """List the aggregates in quarantine."""
-    with SqliteStore.open(store, writer=False) as opened:
+    with closing(open_store(store)) as opened:
         found = [case for run in started_runs(opened) for case in cases(opened, run.run)]
     shown = table(
         "In quarantine", "run", "agent", "aggregate", "position", "held", "error",
@@ -78,7 +79,7 @@ def prove_(store: StorePath, agent: Agent, aggregate: Aggregate) -> None:
 
     The exit code is 1 if it raises again.
     """
-    look_in(store.absolute().parent)
+    look_in(Path() if is_address(store) else Path(store).absolute().parent)
     proof = prove(_case(store, agent, aggregate))
     if proof.error:
         say((f"raises {printable(proof.error)}", "red"), f" (version {proof.version})")
@@ -105,8 +106,8 @@ def drop(target: Target, agent: Agent, aggregate: Aggregate, address: Address = 
     _release(target, ReleaseRequested(Who(agent, aggregate), drop=True), address)
 
 
-def _case(store: Path, agent: str, aggregate: str) -> Case:
-    with SqliteStore.open(store, writer=False) as opened:
+def _case(store: str, agent: str, aggregate: str) -> Case:
+    with closing(open_store(store)) as opened:
         return find_case(opened, agent, aggregate)
 
 
@@ -119,9 +120,11 @@ def _release(target: str, request: ReleaseRequested, address: str) -> None:
         say(f"asked run {target} to release {request.who.aggregate} of {request.who.agent}")
         return
     config = load_config(target)
-    with SqliteStore.open(config.store_path, writer=False) as store:
+    with closing(open_store(config.store_place)) as store:
         find_case(store, *request.who)
     outcome: Outcome = run_job(replace(prepare(config), releases=(request,)))
     if outcome.parked:
-        say(f"{outcome.parked:,} in quarantine still: lucent quarantine list {outcome.store}")
+        say(
+            f"{outcome.parked:,} in quarantine still: lucent quarantine list {shown(outcome.store)}"
+        )
     say(f"root {outcome.root}")

@@ -14,11 +14,12 @@ from runtime.cli.screen import say
 from runtime.cli.summary import print_summary
 from runtime.jobs.config import RunConfig, load_config
 from runtime.jobs.launch import prepare, run_job
+from runtime.store import is_address, shown
 
 DEMO = "package:agents.samples/aave-v3-daily/demo.toml"
 """The bundled config: Aave v3, all reserves of 13 networks, daily."""
 
-Store = Annotated[Path | None, typer.Option(help="Where the log goes, instead of the config's.")]
+Store = Annotated[str | None, typer.Option(help="Where the log goes, instead of the config's.")]
 Hosts = Annotated[int | None, typer.Option(min=1, help="How many hosts, instead of the config's.")]
 Shell = Annotated[
     Literal["ray", "local"] | None, typer.Option(help="Ray actors, or all in this process.")
@@ -28,7 +29,7 @@ Address = Annotated[
 ]
 
 Replay = Annotated[
-    Path | None, typer.Option(help="A store: take in and switch strategies as its run did.")
+    str | None, typer.Option(help="A store: take in and switch strategies as its run did.")
 ]
 
 
@@ -78,12 +79,13 @@ def demo(store: Store = None, hosts: Hosts = None, shell: Shell = None) -> None:
 
 
 def _absolute(name: str | Path) -> str:
-    return str(Path(name).absolute())
+    """A path as seen from anywhere; an address as it is."""
+    return str(name) if is_address(name) else str(Path(name).absolute())
 
 
 def _run(
     config: RunConfig,
-    store: Path | None,
+    store: str | None,
     hosts: int | None,
     shell: str | None,
     command: str,
@@ -92,7 +94,7 @@ def _run(
 ) -> None:
     if store is not None:
         config = config.changed("store", path=_absolute(store))
-        command += f" --store {store}"
+        command += f" --store {shown(store)}"
     config = config.changed("hosts", count=hosts, shell=shell)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     job = prepare(config, upgrade=upgrade)
@@ -101,7 +103,8 @@ def _run(
     print_summary(outcome, config)
     if outcome.parked:
         count = f"{outcome.parked:,} aggregate{'' if outcome.parked == 1 else 's'}"
-        say((f"\n{count} in quarantine: ", "red"), f"lucent quarantine list {outcome.store}")
+        listed = f"lucent quarantine list {shown(outcome.store)}"
+        say((f"\n{count} in quarantine: ", "red"), listed)
     elif not outcome.completed:
         say(f"\nInterrupted, and drained. To go on where it stopped:\n  {command}")
         raise typer.Exit(INTERRUPTED)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from runtime.cli.screen import output, plain, say, shortened, table
 from runtime.jobs.config import RunConfig
 from runtime.jobs.execution import Outcome
 from runtime.jobs.records import Query, Tally, tally
-from runtime.store import SqliteStore
+from runtime.store import open_store, shown
 
 BUSIEST = 5
 STAGE_WIDTH = 27
@@ -16,8 +17,8 @@ STAGE_WIDTH = 27
 
 def print_summary(outcome: Outcome, config: RunConfig) -> None:
     """Print tables of decisions and throughput, the root, and the commands to go on with."""
-    path = config.store_path
-    with SqliteStore.open(path, writer=False) as store:
+    place = config.store_place
+    with closing(open_store(place)) as store:
         counted = tally(store, Query())
     if counted.last is None:
         say("No decision was made.")
@@ -27,7 +28,7 @@ def print_summary(outcome: Outcome, config: RunConfig) -> None:
     _print_run(outcome)
     _print_rejected(outcome)
     _print_root(outcome, demo=config.keys.demo)
-    _print_next(path, counted)
+    _print_next(place, counted)
 
 
 def _print_decisions(counted: Tally) -> None:
@@ -93,15 +94,15 @@ def _print_root(outcome: Outcome, *, demo: bool) -> None:
         say("     signed with demo keys, which anyone can derive: proof without an author")
 
 
-def _print_next(path: Path, counted: Tally) -> None:
-    shown = path
-    if path.is_relative_to(Path.cwd()):
-        shown = path.relative_to(Path.cwd())
+def _print_next(place: str | Path, counted: Tally) -> None:
+    if isinstance(place, Path) and place.is_relative_to(Path.cwd()):
+        place = place.relative_to(Path.cwd())
+    name = shown(place)
     say("\nGo on with")
-    say(f"  lucent verify {shown}")
+    say(f"  lucent verify {name}")
     if counted.last is not None:
-        say(f"  lucent decisions {shown} --limit 20")
-        say(f"  lucent explain {counted.last} --store {shown}")
+        say(f"  lucent decisions {name} --limit 20")
+        say(f"  lucent explain {counted.last} --store {name}")
 
 
 def _counted(count: int, what: str) -> str:

@@ -24,6 +24,7 @@ from runtime.events import NAME
 from runtime.feeds import TapeSpec
 from runtime.jobs.mistakes import told_mistakes
 from runtime.settings import Section
+from runtime.store import is_address
 
 PACKAGE = "package:"
 """Begins a path inside an installed package: `package:agents.samples/aave-v3-daily/x.parquet`."""
@@ -78,7 +79,11 @@ class RunSection(Section):
 
 
 class StoreConfig(Section):
-    """`[store]`: where the log is."""
+    """`[store]`: where the log is: the path of a file, or the address of a KurrentDB.
+
+    `store = "events.db"` is short for it. An address is a connection string of
+    EventStoreDB: `esdb://user:password@db-1:2113,db-2:2113?tlsCaFile=ca.crt`.
+    """
 
     path: str
 
@@ -226,6 +231,11 @@ class RunConfig(Section):
         """The directory relative paths start from."""
         return self._base
 
+    @field_validator("store", mode="before")
+    @classmethod
+    def _named_alone(cls, store: object) -> object:
+        return {"path": store} if isinstance(store, str) else store
+
     @field_validator("feeds")
     @classmethod
     def _feeds_differ(cls, feeds: tuple[TapeSpec, ...]) -> tuple[TapeSpec, ...]:
@@ -236,14 +246,17 @@ class RunConfig(Section):
         return feeds
 
     @property
-    def store_path(self) -> Path:
-        """The store's file."""
-        return resolve_path(self.store.path, self.base)
+    def store_place(self) -> str | Path:
+        """The store's file, or its address."""
+        return self._place(self.store.path)
 
     @property
-    def replay_path(self) -> Path | None:
+    def replay_place(self) -> str | Path | None:
         """The store whose run is replayed."""
-        return None if self.run.replay is None else resolve_path(self.run.replay, self.base)
+        return None if self.run.replay is None else self._place(self.run.replay)
+
+    def _place(self, store: str) -> str | Path:
+        return store if is_address(store) else resolve_path(store, self.base)
 
     def changed(self, section: str, **values: Any) -> RunConfig:
         """This config with some values of a section replaced (those that are not None).

@@ -36,7 +36,7 @@ from runtime.jobs.journal import Journal, started_runs
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
 from runtime.jobs.upgrade import Adopted, adopt, replayed
-from runtime.store import EventStore, Fence, SqliteStore
+from runtime.store import EventStore, Fence, open_store, shown
 
 LOCK_WAIT = 10.0
 """Seconds to wait for a store that another run has not let go of yet."""
@@ -59,7 +59,7 @@ class Outcome:
 
     run: str
     run_id: str
-    store: Path
+    store: str | Path
     completed: bool
     parked: int
     resumed: bool
@@ -98,7 +98,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
     with closing(open_feed(job.config)) as feed:
         plan, declared = plan_run(job.config, appoint(job.config), job.keys, feed.digests())
         control.enter("opening the store")
-        with SqliteStore.open(job.config.store_path, wait=LOCK_WAIT) as store:
+        with closing(_opened(job.config)) as store:
             adopted = _adopted(store, plan, declared, job)
             plan, declared = adopted.plan, adopted.declared(declared)
             if store.revision(run_stream(plan.run)) < 0:
@@ -127,6 +127,10 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
             return _carry_out(ground, start_hosts, control)
 
 
+def _opened(config: RunConfig) -> EventStore:
+    return open_store(config.store_place, writer=True, wait=LOCK_WAIT)
+
+
 @dataclass(frozen=True, slots=True)
 class _Committing:
     fence: Fence
@@ -152,15 +156,15 @@ def _adopted(store: EventStore, plan: RunPlan, declared: dict[str, Any], job: Jo
     """The plan of the run in the store, of the one that is replayed, or of a new one."""
     begun = store.revision(run_stream(plan.run)) >= 0
     adopted = adopt(store, plan, declared, upgrade=job.upgrade)
-    path = job.config.replay_path
-    if path is None:
+    place = job.config.replay_place
+    if place is None:
         return adopted
-    with SqliteStore.open(path, writer=False) as source:
+    with closing(open_store(place)) as source:
         adopted = adopted if begun else replayed(source, plan, declared)
         if adopted.plan.run_id not in {run.run_id for run in started_runs(source)}:
             raise RunConflict(
-                f"{path} holds no run {plan.run!r} of these feeds and agents: its config must be"
-                " the same, but for [run] pace and replay"
+                f"{shown(place)} holds no run {plan.run!r} of these feeds and agents: its config"
+                " must be the same, but for [run] pace and replay"
             )
     return adopted
 
@@ -233,7 +237,7 @@ def _outcome(
     return Outcome(
         run=ground.plan.run,
         run_id=ground.plan.run_id,
-        store=ground.config.store_path,
+        store=ground.config.store_place,
         completed=isinstance(ended, RunCompleted),
         parked=sum(stats.parked for stats in stages.values()),
         resumed=not ground.new,

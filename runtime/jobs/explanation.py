@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from runtime.events import (
 from runtime.feeds import TapeSpec, content_digest, observation
 from runtime.identity import Damage, Trust, check_stream
 from runtime.jobs.journal import started_runs
-from runtime.store import EventStore, SqliteStore
+from runtime.store import EventStore, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def explain(path: str | Path, event_id: str) -> Explanation:
             f"{event_id!r} is not an event id: it looks like"
             " 8a7e4b3c-5c1a-5c0b-8b57-96e2b8a8f9d5; see 'lucent decisions'"
         ) from None
-    with SqliteStore.open(Path(path), writer=False) as store:
+    with closing(open_store(path)) as store:
         event = store.find(wanted)
         name = _agent_name(event)
         runs = started_runs(store)

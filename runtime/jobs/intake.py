@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from runtime.engine.cursor import read_stage_cursor
@@ -11,7 +11,7 @@ from runtime.engine.intake import recorded_intake
 from runtime.engine.plan import RunPlan
 from runtime.feeds import Feed, Live, Merge, Record, Recorded, Tape
 from runtime.jobs.config import RunConfig
-from runtime.store import EventStore, SqliteStore
+from runtime.store import EventStore, open_store
 
 
 def open_feed(config: RunConfig) -> Merge:
@@ -48,8 +48,8 @@ def plan_intake(
     stages = [stage.name for stage in plan.stages if not stage.upstream]
     with ExitStack() as stack:
         source, whole = store, False
-        if config.replay_path is not None:
-            source = stack.enter_context(SqliteStore.open(config.replay_path, writer=False))
+        if config.replay_place is not None:
+            source = stack.enter_context(closing(open_store(config.replay_place)))
             whole = True
         records = {
             name: recorded_intake(

@@ -7,7 +7,7 @@ the store's `recorded_at` says when.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from runtime.events import (
     run_stream,
 )
 from runtime.identity import SigningKey, recorded_digest, run_root
-from runtime.store import EventStore, Fence, Filter, SqliteStore, Write
+from runtime.store import EventStore, Fence, Filter, Write, open_store
 
 
 class Journal:
@@ -145,10 +145,10 @@ class Journal:
         )
 
 
-def is_complete(path: Path, run: str) -> bool:
-    """Whether the store at `path` holds that run, complete."""
+def is_complete(place: str | Path, run: str) -> bool:
+    """Whether the store at `place` holds that run, complete."""
     try:
-        with SqliteStore.open(path, writer=False) as store:
+        with closing(open_store(place)) as store:
             last = store.read_stream(run_stream(run), backwards=True, limit=1)
             return [event.type for event in last] == [RunCompleted.__name__]
     except StoreError:

@@ -54,7 +54,7 @@ def run_job(job: Job, progress: Progress = lambda status: None) -> Outcome:
     its outcome, not `completed`, returned; a second one ends it at once.
     """
     config = job.config
-    if config.hosts.shell == "local" or is_complete(config.store_path, config.run.name):
+    if config.hosts.shell == "local" or is_complete(config.store_place, config.run.name):
         return _run_local(job, progress)
     from runtime.jobs.remote import run_on_ray  # noqa: PLC0415 (Ray takes a second to import)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from runtime.events import (
     read_metadata,
     split_decision_stream,
 )
-from runtime.store import EventStore, Filter, SqliteStore
+from runtime.store import EventStore, Filter, open_store
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -101,8 +102,9 @@ def decisions(store: str | Path, query: Query | None = None) -> DataFrame:
 
     May be called while a run writes to the store. Raises `StoreError` leaves.
     """
-    with SqliteStore.open(Path(store), writer=False) as opened:
-        frame: DataFrame = table([record(e) for e in (query or Query()).events(opened)]).to_pandas()
+    with closing(open_store(store)) as opened:
+        events = (query or Query()).events(opened)
+        frame: DataFrame = table([record(event) for event in events]).to_pandas()
     return frame
 
 

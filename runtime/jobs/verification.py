@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from runtime.events import (
 )
 from runtime.identity import Damage, StreamCheck, Trust, run_root
 from runtime.jobs.journal import started_runs
-from runtime.store import EventStore, Filter, SqliteStore
+from runtime.store import EventStore, Filter, open_store
 
 THREADS = 8
 """Streams checked at the same time: checking a signature needs no interpreter lock."""
@@ -88,7 +88,7 @@ def verify_store(
     if the log never had it, it was truncated or rewritten. `progress` is told how many
     streams are done, and of how many.
     """
-    with SqliteStore.open(Path(path), writer=False) as store:
+    with closing(open_store(path)) as store:
         started = started_runs(store)
         names = sorted(store.streams(), key=lambda name: not _is_system(name))
         trusted = _trust(started, names, trust)

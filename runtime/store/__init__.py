@@ -1,6 +1,7 @@
 """Event stores: the port and the embedded SQLite store."""
 
 from runtime.store.expectation import TOMBSTONE, Head, History, judge
+from runtime.store.opening import is_address, open_store, shown
 from runtime.store.port import (
     Append,
     Appended,
@@ -34,5 +35,8 @@ __all__ = [
     "Snapshot",
     "SqliteStore",
     "Write",
+    "is_address",
     "judge",
+    "open_store",
+    "shown",
 ]

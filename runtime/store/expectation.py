@@ -86,8 +86,8 @@ def _stored(append: Append, revision: int, history: History) -> int:
     return same
 
 
-def _refuse(append: Append, head: int, same: int = 0) -> NoReturn:
-    """Raise `WrongExpectedVersion`; `same` events of the append are stored already."""
+def refusal(append: Append, head: int, same: int = 0) -> WrongExpectedVersion:
+    """Why a stream at revision `head` refuses; `same` events of the append are stored already."""
     expected = append.expected
     wanted = expected.value if isinstance(expected, Expected) else f"revision {expected}"
     actual = f"is at revision {head}" if head >= 0 else "does not exist"
@@ -97,4 +97,8 @@ def _refuse(append: Append, head: int, same: int = 0) -> NoReturn:
         " read the stream's revision and decide again"
     )
     error.actual = head
-    raise error
+    return error
+
+
+def _refuse(append: Append, head: int, same: int = 0) -> NoReturn:
+    raise refusal(append, head, same)

@@ -29,7 +29,11 @@ def raise_epoch(connection: sqlite3.Connection, name: str) -> Fence:
 
 def check_fence(connection: sqlite3.Connection, fence: Fence) -> None:
     """Raise `Fenced` unless `fence` is the last claim of its name."""
-    current = _epoch(connection, fence.name)
+    check_epoch(fence, _epoch(connection, fence.name))
+
+
+def check_epoch(fence: Fence, current: int | None) -> None:
+    """Raise `Fenced` unless `current` (None: never claimed) is the epoch of `fence`."""
     if current == fence.epoch:
         return
     said = f"{fence.name!r} writes under epoch {fence.epoch}, but"

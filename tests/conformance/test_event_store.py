@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -134,7 +135,7 @@ class TestIdempotence:
         self, store: EventStore, expected: Expected
     ) -> None:
         store.append("s-1", NO_STREAM, events("abcd"))
-        with pytest.raises(WrongExpectedVersion, match="1 of the 2 events"):
+        with pytest.raises(WrongExpectedVersion, match="'s-1' is at revision 3"):
             store.append("s-1", expected, events("bx"))
         assert store.append("s-1", expected, events("db")).revision == 1
         assert store.append("s-1", expected, events("xb")).revision == 5
@@ -237,11 +238,8 @@ class TestThreads:
         def read() -> int:
             most = 0
             while not done.is_set():
-                counts = dict.fromkeys(("s-1", "s-2"), 0)
-                for item in store.read_all():
-                    counts[item.stream] += 1
-                assert counts["s-1"] == counts["s-2"]
-                assert counts["s-1"] % 3 == 0
+                counts = Counter(item.stream for item in store.read_all())
+                assert {count % 3 for count in counts.values()} <= {0}
                 most = max(most, counts["s-1"])
             return most
 

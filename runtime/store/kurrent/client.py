@@ -1,0 +1,256 @@
+"""EventStoreDB's Python client, the only module that uses it: connection, calls, its events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import grpc
+from esdbclient import (
+    CaughtUp,
+    Checkpoint,
+    EventStoreDBClient,
+    RecordedEvent,
+    StreamState,
+    exceptions,
+)
+from esdbclient.common import handle_rpc_error
+from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
+
+from runtime import events
+from runtime.errors import (
+    AddressUnusable,
+    StoreError,
+    StoreForbidden,
+    StoreUnreachable,
+    StreamDeleted,
+    StreamNotFound,
+)
+from runtime.store.expectation import refusal
+from runtime.store.port import Append, Expected
+
+CALL_SECONDS = 30.0
+"""The deadline of a call that reads or writes a stream, unless the address gives another."""
+
+SCAN_SECONDS = 300.0
+"""The deadline of a call that looks through the whole log."""
+
+_STATES = {
+    Expected.ANY: StreamState.ANY,
+    Expected.NO_STREAM: StreamState.NO_STREAM,
+    Expected.EXISTS: StreamState.EXISTS,
+}
+_ACTUAL = re.compile(r"Actual version: (-?\d+)")
+_DENIED = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
+_PASSING = {
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNKNOWN,
+}
+
+
+class PositionInvalid(StoreError):
+    """No event of the server's log begins at that position."""
+
+
+class Place(NamedTuple):
+    """How far a subscription to the log has come; `live`: there is nothing more for now."""
+
+    position: int
+    live: bool
+
+
+class Client(EventStoreDBClient):
+    """One connection to a server or a cluster; safe to share between threads.
+
+    Methods raise `StoreError` leaves for what will not change, and what the client or gRPC
+    raise for what may; `told` sorts them out.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Raises `AddressUnusable`."""
+        try:
+            super().__init__(address)
+        except (ValueError, OSError) as error:
+            raise AddressUnusable(f"not an address of a KurrentDB: {error}") from None
+        self.seconds = self.connection_spec.options.DefaultDeadline or CALL_SECONDS
+
+    def mend(self, channel: grpc.Channel, error: Exception) -> None:
+        """Connect anew if `channel`, whose call ended with `error`, is still the one in use."""
+        if self.channel is channel and not self.is_closed:
+            self.reconnect(_leader(error))
+
+    def append(
+        self, requests: Iterable[streams_pb2.BatchAppendReq]
+    ) -> Iterator[streams_pb2.BatchAppendResp]:
+        """The answers to a series of appends, as they come."""
+        stub = streams_pb2_grpc.StreamsStub(self.channel)  # type: ignore[no-untyped-call]
+        try:
+            yield from stub.BatchAppend(
+                iter(requests),
+                timeout=self.seconds,
+                metadata=(*self._call_metadata, ("requires-leader", "true")),
+                credentials=self._call_credentials,
+            )
+        except grpc.RpcError as error:
+            raise handle_rpc_error(error) from None
+
+    def stream_page(
+        self, stream: str, start: int | None, limit: int, *, backwards: bool
+    ) -> list[events.RecordedEvent]:
+        """The next `limit` events of a stream. Raises `StreamNotFound` and `StreamDeleted`."""
+        with self.read_stream(
+            stream,
+            stream_position=start,
+            backwards=backwards,
+            limit=limit,
+            timeout=self.seconds,
+        ) as found:
+            return [_event(one) for one in found]
+
+    def log_page(
+        self, start: int | None, limit: int, *, backwards: bool, names: str
+    ) -> list[events.RecordedEvent]:
+        """The next `limit` events of the streams whose names match `names`.
+
+        Raises `PositionInvalid` where no event begins at `start`.
+        """
+        with self.read_all(
+            commit_position=start,
+            backwards=backwards,
+            filter_exclude=(),
+            filter_include=(names,),
+            filter_by_stream_name=True,
+            limit=limit,
+            timeout=SCAN_SECONDS,
+        ) as found:
+            return [_event(one) for one in found]
+
+    def follow(
+        self, after: int | None, names: str, seconds: float
+    ) -> Iterator[events.RecordedEvent | Place]:
+        """Events behind `after` of the streams whose names match, for so many seconds at most."""
+        with self.subscribe_to_all(
+            commit_position=after,
+            filter_exclude=(),
+            filter_include=(names,),
+            filter_by_stream_name=True,
+            include_checkpoints=True,
+            window_size=1024,
+            include_caught_up=True,
+            timeout=seconds,
+        ) as found:
+            reached = -1 if after is None else after
+            for one in found:
+                if isinstance(one, CaughtUp):
+                    yield Place(reached, live=True)
+                    continue
+                assert one.commit_position is not None
+                reached = one.commit_position
+                yield Place(reached, live=False) if isinstance(one, Checkpoint) else _event(one)
+
+    def remove(self, stream: str, expected: int | Expected, *, hard: bool) -> None:
+        """Delete a stream, `hard` for good."""
+        state = _STATES[expected] if isinstance(expected, Expected) else expected
+        act = self.tombstone_stream if hard else self.delete_stream
+        try:
+            act(stream, current_version=state, timeout=self.seconds)
+        except (exceptions.NotFound, exceptions.WrongCurrentVersion) as error:
+            said = _ACTUAL.search(str(error))
+            raise refusal(Append(stream, expected, ()), int(said[1]) if said else -1) from None
+
+    def _construct_grpc_channel(self, grpc_target: str, grpc_options: Any = ()) -> grpc.Channel:
+        """As the client does, but with the interval of keep-alives under gRPC's own name."""
+        interval = self.connection_spec.options.KeepAliveInterval
+        options = () if interval is None else (("grpc.keepalive_time_ms", interval),)
+        self.channel = super()._construct_grpc_channel(grpc_target, (*grpc_options, *options))
+        return self.channel
+
+
+def told(error: Exception, stream: str = "") -> StoreError | None:
+    """What ended a call that asked for `stream`; None if it may be tried again."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, ValueError):
+        return None if "closed" in str(error) else cannot_hold(error)
+    if "is deleted" in str(error):
+        return _deleted(stream, error)
+    for kind, told_as in _TOLD:
+        if isinstance(error, kind):
+            return told_as(stream, error)
+    code = _code(error)
+    return None if code is None or code in _PASSING else _of_code(code, error)
+
+
+def _of_code(code: grpc.StatusCode, error: Exception) -> StoreError:
+    if code in _DENIED:
+        return _denied("", error)
+    if "invalid position" in str(error):
+        return PositionInvalid(str(error))
+    return StoreUnreachable(f"the server does not serve the store: {error}")
+
+
+def _missing(stream: str, _error: Exception) -> StoreError:
+    return StreamNotFound(f"no stream {stream!r}: check the name")
+
+
+def _deleted(stream: str, _error: Exception) -> StoreError:
+    return StreamDeleted(f"stream {stream!r} is deleted for good")
+
+
+def _denied(_stream: str, error: Exception) -> StoreError:
+    return StoreForbidden(f"the server denies access: see user, password and $acl ({error})")
+
+
+def _untrusted(_stream: str, error: Exception) -> StoreError:
+    return StoreUnreachable(f"no TLS with the server: see tlsCaFile in the address ({error})")
+
+
+_TOLD: tuple[tuple[type[Exception], Callable[[str, Exception], StoreError]], ...] = (
+    (exceptions.NotFound, _missing),
+    (exceptions.StreamIsDeleted, _deleted),
+    (exceptions.AccessDeniedError, _denied),
+    (exceptions.SSLError, _untrusted),
+)
+
+RAISED = (exceptions.EventStoreDBClientException, ValueError)
+"""What calls raise, beside errors of the store; `ValueError` is that of a closed channel."""
+
+
+def cannot_hold(error: ValueError) -> StoreError:
+    """Of text that is not Unicode, say."""
+    return StoreError(f"the server cannot hold or find this ({error}): correct the call")
+
+
+def is_deadline(error: Exception) -> bool:
+    """Whether a call ended because its time was over."""
+    return isinstance(error, exceptions.DeadlineExceeded)
+
+
+def _code(error: Exception) -> grpc.StatusCode | None:
+    """The status of a call that the client has no error of its own for."""
+    call = error.args[0] if type(error) is exceptions.GrpcError and error.args else None
+    return call.code() if isinstance(call, grpc.Call) else None
+
+
+def _leader(error: Exception) -> str | None:
+    return error.leader_grpc_target if isinstance(error, exceptions.NodeIsNotLeader) else None
+
+
+def _event(found: RecordedEvent) -> events.RecordedEvent:
+    assert found.commit_position is not None
+    recorded_at = found.recorded_at
+    return events.RecordedEvent(
+        position=found.commit_position,
+        stream=found.stream_name,
+        revision=found.stream_position,
+        event_id=found.id.bytes,
+        type=found.type,
+        data=found.data,
+        metadata=found.metadata,
+        recorded_at=0 if recorded_at is None else round(recorded_at.timestamp() * 1e6) * 1000,
+        json=found.content_type == "application/json",
+    )

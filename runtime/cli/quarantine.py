@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from pathlib import Path
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer

@@ -48,19 +48,25 @@ class Group:
         Waits for the commit that is under way; requests are carried out in the order in
         which they came. Raises what the request itself, or the transaction it shared, came to.
         """
-        ticket = _Ticket(request)
-        try:
-            tickets = self._join(ticket)
-            if tickets:
-                self._lead(tickets)
-        except BaseException:
-            self._leave(ticket)
-            raise
-        outcome = ticket.outcome
-        assert outcome is not None
+        outcome = self.submit_all((request,))[0]
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def submit_all(self, requests: Sequence[Request]) -> list[Outcome]:
+        """What each of `requests` came to, all of which share one transaction, in their order.
+
+        Durable when it returns. Waits as `submit` does.
+        """
+        tickets = [_Ticket(request) for request in requests]
+        try:
+            led = self._join(tickets)
+            if led:
+                self._lead(led)
+        except BaseException:
+            self._leave(tickets)
+            raise
+        return [ticket.outcome for ticket in tickets if ticket.outcome is not None]
 
     def between_commits(self, act: Callable[[], None]) -> None:
         """Call `act` when no commit is under way; commits wait until it returns."""
@@ -68,12 +74,12 @@ class Group:
             self._turn.wait_for(lambda: not self._busy)
             act()
 
-    def _join(self, own: _Ticket) -> list[_Ticket]:
-        """Wait until `own` is settled or it is its turn to lead; answers whom it then leads."""
+    def _join(self, own: list[_Ticket]) -> list[_Ticket]:
+        """Wait until `own` are settled or it is their turn to lead; answers whom they then lead."""
         with self._turn:
-            self._waiting.append(own)
-            self._turn.wait_for(lambda: own.outcome is not None or not self._busy)
-            if own.outcome is not None:
+            self._waiting += own
+            self._turn.wait_for(lambda: _settled(own) or not self._busy)
+            if _settled(own):
                 return []
             self._busy = True
             return list(self._waiting)
@@ -89,12 +95,16 @@ class Group:
                 self._busy = False
                 self._turn.notify_all()
 
-    def _leave(self, own: _Ticket) -> None:
+    def _leave(self, own: list[_Ticket]) -> None:
         with self._turn:
-            self._waiting = [ticket for ticket in self._waiting if ticket is not own]
+            self._waiting = [ticket for ticket in self._waiting if ticket not in own]
 
     def _outcomes(self, requests: list[Request]) -> Sequence[Outcome]:
         try:
             return self._commit(requests)
         except StoreError as error:
             return [copy.copy(error) for _ in requests]
+
+
+def _settled(tickets: list[_Ticket]) -> bool:
+    return all(ticket.outcome is not None for ticket in tickets)

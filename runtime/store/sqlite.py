@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Literal, cast
 
 from runtime.errors import (
     EventNotFound,
@@ -129,6 +129,13 @@ class SqliteStore:
         others. Raises `Fenced` if its fence is not the last claim of its name.
         """
         return self._group.submit(write)
+
+    def write_each(self, writes: Sequence[Write]) -> list[list[Appended] | Exception]:
+        """Make each of `writes` durable, in their order, in one transaction; none hinders another.
+
+        Answers for each where its appends ended, or why nothing of it was stored.
+        """
+        return cast("list[list[Appended] | Exception]", self._group.submit_all(writes))
 
     def delete(
         self, stream: str, expected: int | Expected = Expected.ANY, *, hard: bool = False

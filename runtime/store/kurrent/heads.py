@@ -15,6 +15,9 @@ from runtime.store.port import Append
 LOOKED_BACK = 4096
 """Events of a stream that are looked through for the id of one."""
 
+REMEMBERED = 200_000
+"""Streams whose heads are remembered at the most."""
+
 _PAGE = 512
 
 
@@ -80,6 +83,36 @@ class Heads:
     def _is_deleted(self, stream: str) -> bool:
         described = self.last(metastream(stream))
         return described is not None and read_policy(described.data).deleted
+
+
+class KnownHeads(Heads):
+    """Heads that are remembered: of streams to which only the holder of a fence writes."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line)
+        self._known: dict[str, Head] = {}
+
+    def of(self, streams: Iterable[str]) -> dict[str, Head]:
+        """The heads of streams; the server is asked for those that are not known."""
+        asked = list(streams)
+        unknown = [stream for stream in asked if stream not in self._known]
+        if unknown:
+            self._known |= super().of(unknown)
+        return {stream: self._known[stream] for stream in asked}
+
+    def note(self, appends: Iterable[Append]) -> None:
+        """Remember where streams stand after `appends`, each at an exact revision."""
+        for append in appends:
+            assert isinstance(append.expected, int)
+            described = append.stream in self._known and self._known[append.stream].described
+            revision = append.expected + len(append.events)
+            self._known[append.stream] = Head(revision, described=described)
+        if len(self._known) > REMEMBERED:
+            self.forget()
+
+    def forget(self) -> None:
+        """Ask the server again for every stream."""
+        self._known.clear()
 
 
 def _revision(outcome: object) -> int:

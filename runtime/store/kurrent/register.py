@@ -52,10 +52,16 @@ class Register:
                     self._stands[name] = _Stand(stand.revision + 1, stand.epoch + 1)
                     return Fence(name, stand.epoch + 1)
 
-    def check(self, fence: Fence) -> None:
-        """Raise `Fenced` unless `fence` is the last claim of its name."""
+    def check(self, fence: Fence, *, anew: bool) -> None:
+        """Raise `Fenced` unless `fence` is the last claim of its name, as far as is known.
+
+        A write on record is always checked; `anew` asks the server beforehand too.
+        """
         with self._turn:
-            check_epoch(fence, self._looked_up(fence.name).epoch or None)
+            stand = None if anew else self._stands.get(fence.name)
+            stand = stand or self._looked_up(fence.name)
+            self._stands[fence.name] = stand
+            check_epoch(fence, stand.epoch or None)
 
     def carry_out(self, fence: Fence | None, appends: Sequence[Append]) -> list[Appended]:
         """Store `appends`, each at an exact revision, all of them or none.

@@ -17,7 +17,7 @@ from runtime.events import NewEvent, RecordedEvent, id_text
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.kurrent import books
 from runtime.store.kurrent.client import cannot_hold
-from runtime.store.kurrent.heads import Heads
+from runtime.store.kurrent.heads import Heads, KnownHeads
 from runtime.store.kurrent.line import PATIENCE, Line
 from runtime.store.kurrent.log import Log
 from runtime.store.kurrent.parts import Parts
@@ -58,6 +58,7 @@ class KurrentStore:
         self._log = Log(line)
         self._parts = Parts(line)
         self._register = Register(line)
+        self._owned = KnownHeads(line)
         self._turn = RLock()
 
     @classmethod
@@ -126,7 +127,9 @@ class KurrentStore:
     def claim(self, name: str) -> Fence:
         """Durably raise the epoch of `name` by one; writes that came before it are not refused."""
         self._check_writer()
-        return self._register.claim(name)
+        with self._turn:
+            self._owned.forget()
+            return self._register.claim(name)
 
     def read_stream(
         self,
@@ -226,26 +229,36 @@ class KurrentStore:
 
     def _composed(self, write: Write) -> list[Appended]:
         """Carry out a write that is more than one append."""
+        heads = self._heads if write.fence is None else self._owned
+        try:
+            settled, appends = self._judged(write, heads)
+            answers = iter(self._register.carry_out(write.fence, appends) if appends else ())
+        except StoreError:
+            self._owned.forget()
+            raise
         if write.fence is not None:
-            self._register.check(write.fence)
-        heads = self._heads.of(append.stream for append in write.appends)
-        settled = settle(write.appends, heads, self._heads)
-        appends = [one.exact for one in settled if one.exact is not None]
-        appends += self._books(write)
-        answers = iter(self._register.carry_out(write.fence, appends) if appends else ())
+            self._owned.note(appends)
         return [self._place(one, None if one.exact is None else next(answers)) for one in settled]
 
-    def _books(self, write: Write) -> list[Append]:
-        """What makes the checkpoints and snapshots of a write count."""
-        appends: list[Append] = []
+    def _judged(self, write: Write, heads: Heads) -> tuple[list[Settled], list[Append]]:
+        """What a write comes to, and all that is to be appended for it."""
+        if write.fence is not None:
+            self._register.check(write.fence, anew=not write.appends)
+        try:
+            found = heads.of(append.stream for append in write.appends)
+            settled = settle(write.appends, found, heads)
+        except StoreError:
+            if write.fence is not None:
+                self._register.check(write.fence, anew=True)
+            raise
+        appends = [one.exact for one in settled if one.exact is not None]
         for snapshot in joined(write.snapshots):
             appends += self._parts.store(snapshot)
         for checkpoint in {one.name: one for one in write.checkpoints}.values():
             stream = books.checkpoint_stream(checkpoint.name)
-            last = self._heads.last(stream)
-            revision = -1 if last is None else last.revision
+            revision = heads.of([stream])[stream].revision
             appends += books.last_counts(stream, revision, CURSOR, checkpoint.cursor.encode())
-        return appends
+        return settled, appends
 
     def _place(self, settled: Settled, answer: Appended | None) -> Appended:
         """Where an append of a write ends."""

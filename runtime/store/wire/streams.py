@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, NoReturn
 
 from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
@@ -10,13 +11,13 @@ from grpc.aio import ServicerContext
 
 from runtime.errors import StoreError, WrongExpectedVersion
 from runtime.events import NewEvent
-from runtime.store.port import Appended
+from runtime.store.port import Appended, Write
 from runtime.store.wire import answers
+from runtime.store.wire.batches import Batch, gathered
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.reading import follow, read
 from runtime.store.wire.refusal import Refusal, TooBig, invalid, of_store, wrong_version
 from runtime.store.wire.requests import (
-    check_size,
     expected_of,
     new_event,
     reading,
@@ -28,9 +29,6 @@ Context = ServicerContext[Any, Any]
 
 MAX_APPEND = 1024 * 1024
 """Bytes of one append, unless told otherwise; the default of KurrentDB 24.10."""
-
-MAX_BATCHES = 64
-"""Batches that one call may have begun and not ended."""
 
 
 class Streams(streams_pb2_grpc.StreamsServicer):
@@ -82,18 +80,9 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         _context: Context,
     ) -> AsyncIterator[streams_pb2.BatchAppendResp]:
         """Append batches, each all or none, in the order in which they end."""
-        begun: dict[bytes, tuple[streams_pb2.BatchAppendReq.Options, list[NewEvent]]] = {}
-        async for request in request_iterator:
-            key = request.correlation_id.SerializeToString()
-            options, events = begun.setdefault(key, (streams_pb2.BatchAppendReq.Options(), []))
-            if request.HasField("options"):
-                options.CopyFrom(request.options)
-            refused = self._take(request, events)
-            if refused is None and not request.is_final and len(begun) <= MAX_BATCHES:
-                continue
-            del begun[key]
-            refused = refused or _unfinished(request)
-            yield await self._batch(request, options, events, refused)
+        async for batches in gathered(request_iterator, self._max_append):
+            for answer in await self._desk.call(partial(self._stored, batches)):
+                yield answer
 
     async def Delete(  # noqa: N802
         self, request: streams_pb2.DeleteReq, context: Context
@@ -134,31 +123,11 @@ class Streams(streams_pb2_grpc.StreamsServicer):
             raise invalid("the append names no stream: its options must come first")
         return options, events
 
-    def _take(self, request: streams_pb2.BatchAppendReq, events: list[NewEvent]) -> Refusal | None:
-        try:
-            events += [new_event(message) for message in request.proposed_messages]
-            check_size(events, self._max_append)
-        except Refusal as refusal:
-            return refusal
-        return None
-
-    async def _batch(
-        self,
-        request: streams_pb2.BatchAppendReq,
-        options: streams_pb2.BatchAppendReq.Options,
-        events: list[NewEvent],
-        refused: Refusal | None,
-    ) -> streams_pb2.BatchAppendResp:
-        try:
-            if refused is not None:
-                raise refused
-            stream, expected = stream_name(options.stream_identifier), expected_of(options)
-            answer = await self._desk.call(
-                lambda: self._desk.store.append(stream, expected, events)
-            )
-        except (StoreError, Refusal) as error:
-            return answers.batch_refused(request, options, error)
-        return answers.batch_appended(request, options, answer)
+    def _stored(self, batches: list[Batch]) -> list[streams_pb2.BatchAppendResp]:
+        """The answers to batches, those that are not refused stored in one transaction."""
+        writes = [Write((one.append,)) for one in batches if one.append is not None]
+        outcomes = iter(self._desk.store.write_each(writes))
+        return [one.answer([] if one.append is None else next(outcomes)) for one in batches]
 
     async def _delete(
         self,
@@ -181,12 +150,6 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         except StoreError as error:
             refusal = of_store(error, stream)
         return await _abort(context, refusal)
-
-
-def _unfinished(request: streams_pb2.BatchAppendReq) -> Refusal | None:
-    if request.is_final:
-        return None
-    return invalid(f"more than {MAX_BATCHES} batches were begun and not ended")
 
 
 async def _abort(context: Context, refusal: Refusal) -> NoReturn:

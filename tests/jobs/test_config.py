@@ -108,7 +108,7 @@ def test_a_config_file_is_read(tmp_path: Path):
     (tmp_path / "study.toml").write_text(TOML)
     config = load_config(tmp_path / "study.toml")
     assert (config.run.name, config.hosts.shell, config.hosts.count) == ("study", "ray", 2)
-    assert config.store_path == tmp_path / "log.db"
+    assert config.store_place == tmp_path / "log.db"
     assert config.feeds[0].path == str(tmp_path / "rates.parquet")
     assert config == load_config(str(tmp_path / "study.toml"))
 

@@ -17,6 +17,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from runtime.errors import AddressUnusable
 from runtime.store.sqlite import SqliteStore
+from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.features import features_handler
 from runtime.store.wire.gossip import Gossip
@@ -62,7 +63,8 @@ async def serve(store: SqliteStore, serving: Serving) -> AsyncIterator[int]:
     desk = Desk(store)
     try:
         port = _listen(server, serving)
-        streams = Streams(desk, serving.max_append)
+        gate: Gate = OpenGate()
+        streams = Streams(desk, gate, serving.max_append)
         streams_pb2_grpc.add_StreamsServicer_to_server(streams, server)  # type: ignore[no-untyped-call]
         gossip = Gossip(serving.advertised or serving.host, port)
         gossip_pb2_grpc.add_GossipServicer_to_server(gossip, server)  # type: ignore[no-untyped-call]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any, NoReturn
 
 from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
-from grpc.aio import ServicerContext
 
-from runtime.errors import StoreError, WrongExpectedVersion
+from runtime.errors import WrongExpectedVersion
 from runtime.events import NewEvent
 from runtime.store.port import Appended, Write
 from runtime.store.wire import answers
+from runtime.store.wire.access import Act, Gate
 from runtime.store.wire.batches import Batch, gathered
+from runtime.store.wire.calls import Context, answering
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.reading import follow, read
-from runtime.store.wire.refusal import Refusal, TooBig, invalid, of_store, wrong_version
+from runtime.store.wire.refusal import TooBig, invalid, wrong_version
 from runtime.store.wire.requests import (
     expected_of,
     new_event,
@@ -25,8 +25,6 @@ from runtime.store.wire.requests import (
     stream_name,
 )
 
-Context = ServicerContext[Any, Any]
-
 MAX_APPEND = 1024 * 1024
 """Bytes of one append, unless told otherwise; the default of KurrentDB 24.10."""
 
@@ -34,44 +32,38 @@ MAX_APPEND = 1024 * 1024
 class Streams(streams_pb2_grpc.StreamsServicer):
     """Reads, subscriptions, appends and deletions of a desk's store."""
 
-    def __init__(self, desk: Desk, max_append: int = MAX_APPEND) -> None:
+    def __init__(self, desk: Desk, gate: Gate, max_append: int = MAX_APPEND) -> None:
         self._desk = desk
+        self._gate = gate
         self._max_append = max_append
 
     async def Read(  # noqa: N802 (the name of the service's method)
         self, request: streams_pb2.ReadReq, context: Context
     ) -> AsyncIterator[streams_pb2.ReadResp]:
         """Events of a stream or of the log, once or as they come."""
-        try:
+        name = request.options.stream.stream_identifier.stream_name.decode(errors="replace")
+        async with answering(context, name):
             asked = reading(request.options)
+            await self._gate.admit(context, Act.READ, asked.stream or "$all")
             source = follow(self._desk, asked) if asked.follow else read(self._desk, asked)
             async for answer in source:
                 yield answer
-        except Refusal as refusal:
-            await _abort(context, refusal)
-        except StoreError as error:
-            name = request.options.stream.stream_identifier.stream_name.decode()
-            await _abort(context, of_store(error, name))
 
     async def Append(  # noqa: N802
         self, request_iterator: AsyncIterator[streams_pb2.AppendReq], context: Context
     ) -> streams_pb2.AppendResp:
         """Append the events that follow the options, all or none."""
-        options = None
-        stream = ""
-        try:
+        async with answering(context):
             options, events = await self._received(request_iterator)
             stream, expected = stream_name(options.stream_identifier), expected_of(options)
-            answer = await self._desk.call(
-                lambda: self._desk.store.append(stream, expected, events)
-            )
-        except WrongExpectedVersion as error:
-            assert options is not None
-            return answers.wrong_version(error, expected_of(options))
-        except Refusal as refusal:
-            return await _abort(context, refusal)
-        except StoreError as error:
-            return await _abort(context, of_store(error, stream))
+            await self._gate.admit(context, Act.WRITE, stream)
+        async with answering(context, stream):
+            try:
+                answer = await self._desk.call(
+                    lambda: self._desk.store.append(stream, expected, events)
+                )
+            except WrongExpectedVersion as error:
+                return answers.wrong_version(error, expected)
         return answers.appended(answer)
 
     async def BatchAppend(  # noqa: N802
@@ -136,22 +128,14 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         *,
         hard: bool,
     ) -> Appended:
-        stream = ""
-        try:
+        async with answering(context):
             stream, expected = stream_name(options.stream_identifier), expected_of(options)
-            return await self._desk.call(
-                lambda: self._desk.store.delete(stream, expected, hard=hard)
-            )
-        except WrongExpectedVersion as error:
-            act = "Tombstone" if hard else "Delete"
-            refusal = wrong_version(stream, expected_of(options), error.actual, act)
-        except Refusal as error:
-            refusal = error
-        except StoreError as error:
-            refusal = of_store(error, stream)
-        return await _abort(context, refusal)
-
-
-async def _abort(context: Context, refusal: Refusal) -> NoReturn:
-    await context.abort(refusal.code, refusal.details, refusal.trailers)
-    raise AssertionError
+            await self._gate.admit(context, Act.DELETE, stream)
+        async with answering(context, stream):
+            try:
+                return await self._desk.call(
+                    lambda: self._desk.store.delete(stream, expected, hard=hard)
+                )
+            except WrongExpectedVersion as error:
+                act = "Tombstone" if hard else "Delete"
+                raise wrong_version(stream, expected, error.actual, act) from None

@@ -75,6 +75,7 @@ async def gathered(
         await reading
     finally:
         reading.cancel()
+        await asyncio.wait((reading,))
 
 
 async def _read(

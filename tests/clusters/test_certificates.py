@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -123,6 +124,12 @@ def test_what_is_trusted_is_apart_from_what_signs(certs: Path) -> None:
     assert stat.S_IMODE((certs / "authority.key").stat().st_mode) == 0o600
     authority = read(certs / "ca" / "ca.crt").extensions
     assert authority.get_extension_for_class(x509.BasicConstraints).value.ca is True
+
+
+def test_keys_are_handed_to_the_user_that_is_named(tmp_path: Path) -> None:
+    make(tmp_path, f"kafka:{os.getuid()}")
+    found = {path.name: path.stat().st_uid for path in (tmp_path / "kafka").iterdir()}
+    assert found == dict.fromkeys(["tls.crt", "tls.key", "tls.pem"], os.getuid())
 
 
 def test_hosts_of_a_domain_share_a_common_name(tmp_path: Path) -> None:

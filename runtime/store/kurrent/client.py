@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from esdbclient import EventStoreDBClient, StreamState, exceptions
@@ -74,7 +75,11 @@ class Client(EventStoreDBClient):
             super().__init__(address)
         except (ValueError, OSError) as error:
             raise AddressUnusable(f"not an address of a KurrentDB: {error}") from None
-        options = self.connection_spec.options
+        spec = self.connection_spec
+        if spec.username is not None:
+            login, secret = unquote(spec.username), unquote(spec.password or "")
+            self._call_credentials = self.construct_call_credentials(login, secret)
+        options = spec.options
         self.seconds = options.DefaultDeadline or CALL_SECONDS
         self._leads = leader or options.NodePreference == "leader"
         self._mending = Lock()

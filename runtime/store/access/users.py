@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -86,10 +86,6 @@ class Users:
         """With another user of that login, which must be there."""
         self.get(user.login)
         return Users({**self.known, user.login: user})
-
-    def disabled(self, login: str, at: datetime, *, disabled: bool) -> Users:
-        """With the user kept from signing in, or let in again; `at`: the present time."""
-        return self.changed(replace(self.get(login), disabled=disabled, updated=at))
 
     def removed(self, login: str) -> Users:
         """Without that user, who must be there."""

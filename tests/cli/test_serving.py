@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import re
 import signal
 import socket
@@ -9,15 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
 
 from runtime.store import SqliteStore
 from tests.cli.conftest import Lucent, told
 from tests.cli.going import environment, popen
+from tests.support.certificates import certify
 
 END_SECONDS = 30
 
@@ -27,30 +22,6 @@ def address(process: subprocess.Popen[str]) -> str:
     found = re.search(r"esdb://\S+?(?=;)", process.stdout.readline())
     assert found is not None
     return found[0]
-
-
-def certify(directory: Path) -> Path:
-    """Make `tls.crt` and `tls.key`, for localhost."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(local), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (directory / "tls.crt").write_bytes(certificate.public_bytes(pem))
-    form = serialization.PrivateFormat.PKCS8
-    (directory / "tls.key").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
-    return directory / "tls.crt"
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -64,7 +35,7 @@ def test_a_store_is_served_until_it_is_interrupted(tmp_path: Path, tls: bool) ->
     try:
         uri = address(process)
         assert uri.endswith(f"Tls={str(tls).lower()}")
-        uri += f"&TlsCaFile={tmp_path / 'tls.crt'}" if tls else ""
+        uri += f"&TlsCaFile={tmp_path / 'ca.crt'}" if tls else ""
         uri = uri.replace("esdb://", "esdb://admin:changeit@") if tls else uri
         with EventStoreDBClient(uri) as client:
             client.append_event("s-1", current_version=StreamState.ANY, event=NewEvent("A", b"{}"))

@@ -137,6 +137,8 @@ def _translated(path: Path, act: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise UsersUnusable(f"no folder {path.parent}: create it first") from None
         raise UsersUnusable(
             f"no file of users at {path}: make one with 'lucent store users add admin"
             f" --users {path}'"

@@ -36,11 +36,7 @@ class User:
 
     def __post_init__(self) -> None:
         """Raise `UserInvalid` for a login, name or group that nobody can have."""
-        if not _LOGIN.fullmatch(self.login):
-            raise UserInvalid(
-                f"{self.login[:LONGEST_NAME]!r} cannot be a login: use up to {LONGEST_NAME}"
-                " characters, no space, no ':' and no '$' at its start"
-            )
+        check_login(self.login)
         if len(self.groups) > MOST_GROUPS:
             raise UserInvalid(f"user {self.login!r} is in more than {MOST_GROUPS} groups")
         for text in (self.name, *self.groups):
@@ -63,7 +59,7 @@ class Users:
     known: Mapping[str, User] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[User]:
-        """All of them, by their logins."""
+        """All of them, in the order of their logins."""
         return iter(sorted(self.known.values(), key=lambda user: user.login))
 
     def find(self, login: str) -> User | None:
@@ -76,10 +72,15 @@ class Users:
             raise UserUnknown(f"no user {login!r}: see who there is with 'lucent store users list'")
         return self.known[login]
 
+    def check_vacant(self, login: str) -> None:
+        """Raise `UserExists` if the login is taken, `UserInvalid` if it cannot be."""
+        check_login(login)
+        if login in self.known:
+            raise UserExists(f"a user {login!r} exists already: choose another login")
+
     def added(self, user: User) -> Users:
-        """With one more; `UserExists` if the login is taken."""
-        if user.login in self.known:
-            raise UserExists(f"a user {user.login!r} exists already: choose another login")
+        """With one more, whose login must not be taken."""
+        self.check_vacant(user.login)
         return Users({**self.known, user.login: user})
 
     def changed(self, user: User) -> Users:
@@ -91,6 +92,15 @@ class Users:
         """Without that user, who must be there."""
         self.get(login)
         return Users({other: user for other, user in self.known.items() if other != login})
+
+
+def check_login(login: str) -> None:
+    """Raise `UserInvalid` if nobody can have that login."""
+    if not _LOGIN.fullmatch(login):
+        raise UserInvalid(
+            f"{login[:LONGEST_NAME]!r} cannot be a login: use up to {LONGEST_NAME}"
+            " characters, no space, no ':' and no '$' at its start"
+        )
 
 
 def standard_groups(login: str) -> tuple[str, ...]:

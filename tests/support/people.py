@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.store.access import Cost, Directory, User, Verifier
+from runtime.store.access import Cost, Directory, User, Users, Verifier
 
 QUICK = Cost(log_n=4, r=1, p=1)
 SALT = b"0123456789abcdef"
@@ -19,6 +19,5 @@ def person(login: str, *groups: str, disabled: bool = False, cost: Cost = QUICK)
 def directory_of(path: Path, *people: User) -> Directory:
     """A file of users at `path` that holds `people`."""
     directory = Directory.open(path, create=True)
-    for one in people:
-        directory.change(lambda users, one=one: users.added(one))  # type: ignore[misc]
+    directory.change(lambda _none: Users({one.login: one for one in people}))
     return directory

@@ -26,7 +26,7 @@ PORT = 2113
 
 store = typer.Typer(
     name="store",
-    help="The event store: serve it to clients of KurrentDB, and to whom.",
+    help="The event store: serve it to clients of KurrentDB, say to whom.",
     no_args_is_help=True,
 )
 Path_ = Annotated[Path, typer.Argument(help="The store; made if it is missing.")]
@@ -71,7 +71,7 @@ store.add_typer(user_commands)
 
 @store.callback()
 def commands() -> None:
-    """The event store: serve it to clients of KurrentDB, and to whom."""
+    """The event store: serve it to clients of KurrentDB, say to whom."""
 
 
 @store.command("serve")
@@ -124,7 +124,8 @@ async def _serve(opened: SqliteStore, serving: Serving) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupted.set)
     if serving.access is not None:
-        loop.add_signal_handler(signal.SIGHUP, _reload, serving.access.users)
+        users = serving.access.users
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload, users))
     async with serve(opened, serving, interrupted) as port:
         tls = "true" if serving.certificate else "false"
         host = serving.advertised or serving.host

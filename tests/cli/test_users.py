@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from runtime.store.access import Directory
 from tests.cli.conftest import Ended, Lucent, told
 
 FILE = ("--users", "users.json")
+END_SECONDS = 60
 
 
 @pytest.fixture
@@ -89,6 +93,34 @@ def test_passwords_that_cannot_be(
         (tmp_path / "pass").write_bytes(password)
     assert word in told(users("add", "ada"))
     assert not (tmp_path / "users.json").exists()
+
+
+def test_a_password_is_asked_for_twice_at_a_terminal(tmp_path: Path) -> None:
+    """The command runs at a terminal of its own, at which its prompts are answered."""
+    command = [sys.executable, "-m", "runtime.cli", "store", "users", "add", "ada", *FILE]
+    spawn = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", spawn, *command],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    watchdog = threading.Timer(END_SECONDS, process.kill)
+    watchdog.start()
+    told = b""
+    for count in (1, 2):
+        while told.count(b": ") < count:
+            told += process.stdout.read(1) or pytest.fail(f"no prompt: {told!r}")
+        process.stdin.write(b"open sesame\n")
+        process.stdin.flush()
+    told += process.communicate()[0]
+    watchdog.cancel()
+    assert process.returncode == 0, told
+    assert b"open sesame" not in told
+    known = Directory.open(tmp_path / "users.json").users
+    assert known.get("ada").verifier.verifies("open sesame")
 
 
 def test_a_password_is_not_asked_for_without_a_terminal(

@@ -56,9 +56,9 @@ class Acl:
         """This list, and the other one for acts that this one does not speak of."""
         return Acl({**other.open_to, **self.open_to}) if self.open_to else other
 
-    def names(self) -> int:
-        """How many names it holds."""
-        return sum(map(len, self.open_to.values()))
+    def size(self) -> int:
+        """The length of all names that it holds, in characters."""
+        return sum(len(name) for names in self.open_to.values() for name in names)
 
 
 _TO_EVERYBODY, _TO_ADMINS = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from typing import NamedTuple
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+from runtime.store.access.password import CONTROL
+
 LONGEST_HEADER = 4_096
 """In bytes; what is longer is taken for no credentials."""
 
@@ -33,5 +33,5 @@ def read_credentials(header: bytes) -> Credentials | None:
         login, colon, password = b64decode(encoded.strip(), validate=True).decode().partition(":")
     except ValueError:
         return None
-    sound = colon and login and not _CONTROL.search(login + password)
+    sound = colon and login and not CONTROL.search(login + password)
     return Credentials(login, password) if sound else None

@@ -51,8 +51,12 @@ class Directory:
         return self._users
 
     def reload(self) -> None:
-        """Read the file again; raises as `open` does, and then everything stays as it was."""
-        self._users = _read(self._path)
+        """Read the file again, when nobody changes it, for which it waits as `change` does.
+
+        Raises as `open` does, and then everything stays as it was.
+        """
+        with _translated(self._path, "read"), _alone(self._path):
+            self._users = _read(self._path)
 
     def change(self, change: Callable[[Users], Users]) -> None:
         """Apply `change` to what the file holds now, and put the outcome in its place, durably.

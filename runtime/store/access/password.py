@@ -21,7 +21,9 @@ LONGEST_PASSWORD = 1_024
 MOST_MEMORY = 256 * 1024 * 1024
 """The most that a digest may take to be computed, in bytes."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""What neither a login nor a password may hold (RFC 7617)."""
+
 _FORM = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})"
     r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
@@ -88,7 +90,7 @@ class Verifier:
 
 def check_password(password: str) -> str:
     """Raise `UserInvalid` if nobody can have that password."""
-    if not 1 <= len(password.encode()) <= LONGEST_PASSWORD or _CONTROL.search(password):
+    if not 1 <= len(password.encode()) <= LONGEST_PASSWORD or CONTROL.search(password):
         raise UserInvalid(f"a password has 1 to {LONGEST_PASSWORD} bytes and no control characters")
     return password
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -39,8 +39,8 @@ class User:
         check_login(self.login)
         if len(self.groups) > MOST_GROUPS:
             raise UserInvalid(f"user {self.login!r} is in more than {MOST_GROUPS} groups")
-        for text in (self.name, *self.groups):
-            if len(text) > LONGEST_NAME or not text.isprintable() or "" in self.groups:
+        for text in (self.name or "-", *self.groups):
+            if not (1 <= len(text) <= LONGEST_NAME and text.isprintable()):
                 raise UserInvalid(
                     f"user {self.login!r} has the name or group {text[:LONGEST_NAME]!r}:"
                     f" it must have 1 to {LONGEST_NAME} printable characters"
@@ -117,7 +117,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     name: str = ""
     groups: list[str] = msgspec.field(default_factory=list)
     disabled: bool = False
-    updated: datetime | None = None
+    updated: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

@@ -13,8 +13,8 @@ from runtime.store.wire.desk import Desk
 REMEMBERED = 4_096
 """Streams whose access lists are kept in memory."""
 
-MOST_NAMES = 256
-"""An access list of more names is not kept in memory."""
+LARGEST = 16_384
+"""An access list whose names have more characters is not kept in memory."""
 
 
 class Rights:
@@ -39,7 +39,7 @@ class Rights:
             self._known.move_to_end(stream)
             return found
         found = await self._desk.call(lambda: self._read(stream))
-        if as_of == self._as_of and found.names() <= MOST_NAMES:
+        if as_of == self._as_of and found.size() <= LARGEST:
             self._remember(stream, found)
         return found
 

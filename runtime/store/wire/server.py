@@ -21,10 +21,11 @@ from runtime.errors import AddressUnusable
 from runtime.store.access import Directory
 from runtime.store.sqlite import SqliteStore
 from runtime.store.wire import operations, users
-from runtime.store.wire.access import Gate, Guard, OpenGate
+from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.features import features_handler
 from runtime.store.wire.gossip import Gossip
+from runtime.store.wire.guard import Guard
 from runtime.store.wire.signin import SignIn
 from runtime.store.wire.streams import MAX_APPEND, Streams
 

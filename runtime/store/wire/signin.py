@@ -89,10 +89,10 @@ class SignIn:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _certified(self, context: Context) -> Caller:
-        names = context.auth_context().get("x509_common_name", ())
+        names = [*context.auth_context().get("x509_common_name", ())]
         if not names:
             return ANONYMOUS
-        user = self._directory.users.find(_text(next(iter(names))))
+        user = self._directory.users.find(_text(names[0])) if len(names) == 1 else None
         if user is None or user.disabled:
             raise unauthenticated()
         return user.caller

@@ -13,7 +13,7 @@ import grpc
 from grpc import StatusCode
 
 from runtime.errors import UserExists, UserInvalid, UsersUnusable, UserUnknown
-from runtime.store.access import Caller, Directory, User, Users, check_password
+from runtime.store.access import Directory, User, Users, check_password
 from runtime.store.access.basic import Credentials
 from runtime.store.wire.calls import Context, answering
 from runtime.store.wire.described import PACKAGE, REQUESTS, user_messages
@@ -136,11 +136,10 @@ class Management:
         for user in found:
             yield self._described(user)
 
-    async def _administrator(self, context: Context) -> Caller:
+    async def _administrator(self, context: Context) -> None:
         caller = await self._sign_in.caller(context)
         if not caller.administers:
             raise Denied
-        return caller
 
     async def _replace(self, login: str, **changes: Any) -> None:
         at = _now()

@@ -141,6 +141,10 @@ class TestFile:
             ({"version": 1, "users": {"a:a": {"password": TEXT}}}, "'a:a' cannot be a login"),
             ({"version": 1, "users": {"ada": {"password": TEXT, "admin": 1}}}, "admin"),
             ({"version": 1, "users": {"ada": {"password": TEXT, "groups": "x"}}}, "groups"),
+            (
+                {"version": 1, "users": {"ada": {"password": TEXT, "updated": "2026-01-02T03:04"}}},
+                "updated",
+            ),
         ],
     )
     def test_malformed_is_refused(self, file: Path, held: object, told: str) -> None:

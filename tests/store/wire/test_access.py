@@ -160,6 +160,23 @@ class TestAccessLists:
         assert not denied(lambda: list(server.client("ada").read_all()))
         assert denied(lambda: list(server.client("bob").read_all()))
 
+    def test_hold_for_more_streams_than_are_remembered(
+        self, server: Secured, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("runtime.store.wire.rights.REMEMBERED", 2)
+        monkeypatch.setattr("runtime.store.wire.rights.LARGEST", 50)
+        crowd = [f"user-{number}" for number in range(20)]
+        lists: list[object] = [[], "bob", ["desk"], "$all", ["bob", *crowd], crowd]
+        for number, names in enumerate(lists):
+            describe(store, f"s-{number}", r=[], w=names)
+        bob = server.client("bob")
+        for _ in range(2):
+            shut = [
+                denied(lambda n=n: bob.append_event(f"s-{n}", current_version=ANY, event=new()))
+                for n in range(len(lists))
+            ]
+            assert shut == [True, False, True, False, False, True]
+
     def test_are_asked_when_a_subscription_begins(
         self, server: Secured, store: SqliteStore
     ) -> None:

@@ -10,7 +10,7 @@ from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import RecordedEvent, id_text
 from runtime.store.link import Resolved
 from runtime.store.port import Appended, Expected
-from runtime.store.wire.refusal import Refusal, TooBig
+from runtime.store.wire.refusal import Denied, Refusal, TooBig
 from runtime.store.wire.requests import JSON
 
 BINARY = "application/octet-stream"
@@ -166,6 +166,8 @@ def _batch(
 
 
 def _code(error: StoreError | Refusal) -> code_pb2.Code.ValueType:
+    if isinstance(error, Denied):
+        return code_pb2.PERMISSION_DENIED
     refused = isinstance(error, Refusal)
     return code_pb2.INVALID_ARGUMENT if refused else code_pb2.UNKNOWN
 
@@ -181,6 +183,8 @@ def _detail(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Ref
         return _wrong(options, error)
     if isinstance(error, StreamDeleted):
         return shared_pb2.StreamDeleted(stream_identifier=options.stream_identifier)
+    if isinstance(error, Denied):
+        return shared_pb2.AccessDenied()
     if isinstance(error, TooBig):
         return shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=error.most)
     if isinstance(error, Refusal):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
 from esdbclient.protos.Grpc import streams_pb2
@@ -46,6 +46,10 @@ class Batch:
             self.refused = refusal
         return self.append is not None or self.refused is not None
 
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep it from being stored."""
+        self.append, self.refused = None, refusal
+
     def answer(self, outcome: list[Appended] | Exception) -> streams_pb2.BatchAppendResp:
         """What the client is told, once what it asked for came to `outcome`."""
         error = self.refused if self.refused is not None else outcome
@@ -58,7 +62,7 @@ class Batch:
 
 async def gathered(
     requests: AsyncIterator[streams_pb2.BatchAppendReq], limit: int
-) -> AsyncIterator[list[Batch]]:
+) -> AsyncGenerator[list[Batch], None]:
     """The batches that ended, all that have gathered since those before them were asked for."""
     ended: asyncio.Queue[Batch | None] = asyncio.Queue(MAX_BATCHES)
     reading = asyncio.create_task(_read(requests, limit, ended))

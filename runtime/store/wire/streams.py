@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from functools import partial
 
 from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
@@ -16,7 +17,7 @@ from runtime.store.wire.batches import Batch, gathered
 from runtime.store.wire.calls import Context, answering
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.reading import follow, read
-from runtime.store.wire.refusal import TooBig, invalid, wrong_version
+from runtime.store.wire.refusal import Denied, TooBig, invalid, wrong_version
 from runtime.store.wire.requests import (
     expected_of,
     new_event,
@@ -69,12 +70,18 @@ class Streams(streams_pb2_grpc.StreamsServicer):
     async def BatchAppend(  # noqa: N802
         self,
         request_iterator: AsyncIterator[streams_pb2.BatchAppendReq],
-        _context: Context,
+        context: Context,
     ) -> AsyncIterator[streams_pb2.BatchAppendResp]:
         """Append batches, each all or none, in the order in which they end."""
-        async for batches in gathered(request_iterator, self._max_append):
-            for answer in await self._desk.call(partial(self._stored, batches)):
-                yield answer
+        async with (
+            answering(context),
+            aclosing(gathered(request_iterator, self._max_append)) as source,
+        ):
+            async for batches in source:
+                for batch in batches:
+                    await self._admit(batch, context)
+                for answer in await self._desk.call(partial(self._stored, batches)):
+                    yield answer
 
     async def Delete(  # noqa: N802
         self, request: streams_pb2.DeleteReq, context: Context
@@ -114,6 +121,15 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         if options is None:
             raise invalid("the append names no stream: its options must come first")
         return options, events
+
+    async def _admit(self, batch: Batch, context: Context) -> None:
+        """Refuse a batch for a stream that the caller may not write to; the others go on."""
+        if batch.append is None:
+            return
+        try:
+            await self._gate.admit(context, Act.WRITE, batch.append.stream)
+        except Denied as denied:
+            batch.refuse(denied)
 
     def _stored(self, batches: list[Batch]) -> list[streams_pb2.BatchAppendResp]:
         """The answers to batches, those that are not refused stored in one transaction."""

@@ -26,11 +26,12 @@ from runtime.store import SqliteStore
 from runtime.store.wire import Serving
 from tests.laws.study import ROOT, arithmetic
 from tests.support.cable import breaking
+from tests.support.faulty import Faults, faulty
 from tests.support.served import served
 
 CHECKOUT = Path(__file__).parents[2]
 SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
-CUTS, KILLS = 100, 4
+CUTS, KILLS, FAULTS, KINDS = 100, 4, 60, 5
 CODE = """
 import sys
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_a_hundred_lost_connections_leave_the_root_as_it_is(port: int, tmp_path:
         outcome = run(on(address(cable.port), tmp_path, **changes))
     assert (outcome.root, cable.cuts >= CUTS) == (ROOT, True), f"LUCENT_SEED={SEED}, {cable.cuts}"
     check(address(port), outcome.root)
+
+
+def test_changes_of_leader_and_lost_answers_leave_the_root_as_it_is(tmp_path: Path) -> None:
+    faults = Faults(random.Random(SEED), rate=0.2, left=FAULTS)
+    with SqliteStore.open(tmp_path / "served.db") as store, faulty(store, faults) as place:
+        outcome = run(on(place, tmp_path, snapshot_events=3_000))
+        seen = f"LUCENT_SEED={SEED}, {faults.met}"
+        assert (outcome.root, len(faults.met)) == (ROOT, KINDS), seen
+        check(place, outcome.root)
 
 
 def test_a_run_that_is_killed_goes_on_where_the_server_says(port: int, tmp_path: Path) -> None:

@@ -206,11 +206,10 @@ class SqliteStore:
             live = self._grown(cursor)
 
     def read_window(
-        self, first: int, last: int, *, limit: int, only: Filter = _EVERYTHING
-    ) -> list[RecordedEvent]:
+        self, first: int, last: int, *, limit: int | None = None, only: Filter = _EVERYTHING
+    ) -> Iterator[RecordedEvent]:
         """The first events of the positions from `first` to `last` (both included)."""
-        with self._pool.borrow() as connection:
-            return query.log_page(connection, (first, last), limit, only, backwards=False)
+        return self._log(first, last, limit, only)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after each commit of this store object; answers how to end that.

@@ -10,7 +10,7 @@ from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import RecordedEvent, id_text
 from runtime.store.link import Resolved
 from runtime.store.port import Appended, Expected
-from runtime.store.wire.refusal import Refusal, TooBig
+from runtime.store.wire.refusal import Refusal, TooBig, TooLate
 from runtime.store.wire.requests import JSON
 
 BINARY = "application/octet-stream"
@@ -118,12 +118,12 @@ def wrong_version(error: WrongExpectedVersion, expected: int | Expected) -> stre
 
 
 def batch_appended(
-    request: streams_pb2.BatchAppendReq,
+    correlation: shared_pb2.UUID,
     options: streams_pb2.BatchAppendReq.Options,
     answer: Appended,
 ) -> streams_pb2.BatchAppendResp:
     """Where an append of a batch ended."""
-    response = _batch(request, options)
+    response = _batch(correlation, options)
     if answer.revision < 0:
         response.success.no_stream.SetInParent()
     else:
@@ -139,12 +139,12 @@ def batch_appended(
 
 
 def batch_refused(
-    request: streams_pb2.BatchAppendReq,
+    correlation: shared_pb2.UUID,
     options: streams_pb2.BatchAppendReq.Options,
     error: StoreError | Refusal,
 ) -> streams_pb2.BatchAppendResp:
     """Why an append of a batch was refused."""
-    response = _batch(request, options)
+    response = _batch(correlation, options)
     response.error.CopyFrom(
         status_pb2.Status(code=_code(error), message=str(error), details=_details(options, error))
     )
@@ -152,10 +152,10 @@ def batch_refused(
 
 
 def _batch(
-    request: streams_pb2.BatchAppendReq, options: streams_pb2.BatchAppendReq.Options
+    correlation: shared_pb2.UUID, options: streams_pb2.BatchAppendReq.Options
 ) -> streams_pb2.BatchAppendResp:
     response = streams_pb2.BatchAppendResp(
-        correlation_id=request.correlation_id, stream_identifier=options.stream_identifier
+        correlation_id=correlation, stream_identifier=options.stream_identifier
     )
     which = options.WhichOneof("expected_stream_position")
     if which == "stream_position":
@@ -166,8 +166,9 @@ def _batch(
 
 
 def _code(error: StoreError | Refusal) -> code_pb2.Code.ValueType:
-    refused = isinstance(error, Refusal)
-    return code_pb2.INVALID_ARGUMENT if refused else code_pb2.UNKNOWN
+    if isinstance(error, TooLate):
+        return code_pb2.DEADLINE_EXCEEDED
+    return code_pb2.INVALID_ARGUMENT if isinstance(error, Refusal) else code_pb2.UNKNOWN
 
 
 def _details(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Refusal) -> Any:
@@ -183,6 +184,8 @@ def _detail(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Ref
         return shared_pb2.StreamDeleted(stream_identifier=options.stream_identifier)
     if isinstance(error, TooBig):
         return shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=error.most)
+    if isinstance(error, TooLate):
+        return shared_pb2.Timeout()
     if isinstance(error, Refusal):
         return shared_pb2.BadRequest(message=error.details)
     return shared_pb2.Unknown()

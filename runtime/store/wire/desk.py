@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from runtime.errors import StreamDeleted, StreamNotFound
 from runtime.events import RecordedEvent
 from runtime.store.link import Resolved, target_of
-from runtime.store.port import Filter
+from runtime.store.query import PAGE_BYTES, weight
 from runtime.store.sqlite import SqliteStore
 from runtime.store.wire.requests import Reading
 
 PAGE = 256
-"""Events that a call holds at the most."""
+"""Events that a call holds at the most, and no more than one beyond `PAGE_BYTES` of the store."""
 
 THREADS = 16
 """Threads that wait for the store."""
 
 T = TypeVar("T")
+
+
+class Page(NamedTuple):
+    """Events that were read; `more` says that there may be others behind them."""
+
+    events: list[Resolved]
+    more: bool
 
 
 class Desk:
@@ -41,15 +48,18 @@ class Desk:
         """What `act` returns, or raises."""
         return await self._loop.run_in_executor(self._threads, act)
 
-    async def page(self, reading: Reading, start: int | None, limit: int) -> list[Resolved]:
+    async def page(self, reading: Reading, start: int | None, limit: int) -> Page:
         """The next events of a read, `limit` at the most; links resolved if it asks for that."""
         return await self.call(lambda: self._page(reading, start, limit))
 
-    async def window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> list[Resolved]:
+    async def window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> Page:
         """The first events, `limit` at the most, of the positions within `bounds`."""
-        return await self.call(
-            lambda: [self._resolved(reading, e) for e in self._window(bounds, limit, reading.only)]
-        )
+
+        def read() -> Page:
+            found = self.store.read_window(*bounds, limit=limit, only=reading.only)
+            return self._filled(reading, found, limit)
+
+        return await self.call(read)
 
     async def end(self) -> int:
         """The position of the last event of the log, -1 for an empty one."""
@@ -71,16 +81,24 @@ class Desk:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 
-    def _page(self, reading: Reading, start: int | None, limit: int) -> list[Resolved]:
+    def _page(self, reading: Reading, start: int | None, limit: int) -> Page:
         backwards = reading.backwards
         if reading.stream is None:
             found = self.store.read_all(start, backwards=backwards, limit=limit, only=reading.only)
         else:
             found = self.store.read_stream(reading.stream, start, backwards=backwards, limit=limit)
-        return [self._resolved(reading, event) for event in found]
+        return self._filled(reading, found, limit)
 
-    def _window(self, bounds: tuple[int, int], limit: int, only: Filter) -> list[RecordedEvent]:
-        return self.store.read_window(*bounds, limit=limit, only=only)
+    def _filled(self, reading: Reading, found: Iterator[RecordedEvent], limit: int) -> Page:
+        page: list[Resolved] = []
+        size = 0
+        for event in found:
+            each = self._resolved(reading, event)
+            page.append(each)
+            size += weight(part for part in (each.event, each.link) if part is not None)
+            if size >= PAGE_BYTES:
+                return Page(page, more=True)
+        return Page(page, more=len(page) >= limit)
 
     def _resolved(self, reading: Reading, event: RecordedEvent) -> Resolved:
         target = target_of(event) if reading.resolve else None

@@ -9,9 +9,8 @@ from esdbclient.protos.Grpc import streams_pb2
 
 from runtime.errors import StreamNotFound
 from runtime.store.expectation import TOMBSTONE
-from runtime.store.link import Resolved
 from runtime.store.wire import answers
-from runtime.store.wire.desk import PAGE, Desk
+from runtime.store.wire.desk import PAGE, Desk, Page
 from runtime.store.wire.refusal import deleted
 from runtime.store.wire.requests import Reading
 
@@ -22,33 +21,54 @@ LIVE_BUFFER = 32
 
 async def read(desk: Desk, reading: Reading) -> Answers:
     """The events that were asked for, once; what stands behind a page is not held."""
-    if reading.at_end and not reading.backwards:
-        return
+    start = _start(reading)
     left = TOMBSTONE if reading.limit is None else reading.limit
-    start = None if reading.at_end else reading.start or 0
     step = -1 if reading.backwards else 1
-    while left > 0:
-        size = min(PAGE, left)
+    more, count = left > 0, 0
+    while more:
         try:
-            page = await desk.page(reading, start, size)
+            page = await desk.page(reading, start, min(PAGE, left - count))
         except StreamNotFound:
             assert reading.stream is not None
             yield answers.not_found(reading.stream)
             return
-        for found in page:
+        for found in page.events:
             yield answers.read_event(found, structured=reading.structured)
-        if len(page) < size:
-            return
-        left -= size
-        last = page[-1].original
-        start = last.revision + step if reading.stream else _beyond(last.position, step)
-        if start < 0:
-            return
+        count += len(page.events)
+        more = page.more and count < left
+        if more:
+            last = page.events[-1].original
+            start = last.revision + step if reading.stream else _beyond(last.position, step)
+            more = start >= 0
+    if reading.stream is not None and reading.compatibility > 0:
+        for place in await _places(desk, reading, found=count > 0):
+            yield place
+
+
+def _start(reading: Reading) -> int | None:
+    """Where a read begins; None for the last event."""
+    if reading.at_end:
+        return None if reading.backwards else TOMBSTONE
+    return reading.start or 0
 
 
 def _beyond(position: int, step: int) -> int:
     """Where the log is read on: forwards a start is included, backwards it is not."""
     return position + 1 if step > 0 else position
+
+
+async def _places(desk: Desk, reading: Reading, *, found: bool) -> list[streams_pb2.ReadResp]:
+    """What newer clients are told of a stream behind its events.
+
+    Where it ends, and before that, if a read forwards found nothing, where it can be read on.
+    """
+    stream = reading.stream
+    assert stream is not None
+    last = await desk.call(lambda: desk.store.revision(stream))
+    told = [streams_pb2.ReadResp(last_stream_position=max(0, last))]
+    if not (found or reading.backwards or _start(reading) == last + 1):
+        told.insert(0, streams_pb2.ReadResp(first_stream_position=last + 1))
+    return told
 
 
 async def follow(desk: Desk, reading: Reading) -> Answers:
@@ -71,13 +91,13 @@ async def _follow(desk: Desk, reading: Reading) -> Answers:
     while True:
         grown = desk.growth()
         page = await _stream_page(desk, reading, cursor + 1)
-        live = live and len(page) <= LIVE_BUFFER
-        for found in page:
+        live = live and len(page.events) <= LIVE_BUFFER
+        for found in page.events:
             yield answers.read_event(found, structured=reading.structured)
             cursor = found.original.revision
         if cursor == TOMBSTONE:
             raise deleted(stream)
-        if len(page) == PAGE:
+        if page.more:
             continue
         if not live:
             live = True
@@ -85,11 +105,11 @@ async def _follow(desk: Desk, reading: Reading) -> Answers:
         await grown.wait()
 
 
-async def _stream_page(desk: Desk, reading: Reading, start: int) -> list[Resolved]:
+async def _stream_page(desk: Desk, reading: Reading, start: int) -> Page:
     try:
         return await desk.page(reading, start, PAGE)
     except StreamNotFound:
-        return []
+        return Page([], more=False)
 
 
 async def _follow_log(desk: Desk, reading: Reading) -> Answers:
@@ -104,9 +124,9 @@ async def _follow_log(desk: Desk, reading: Reading) -> Answers:
         while cursor < end:
             last = min(end, cursor + progress.stride)
             page = await desk.window(reading, (cursor + 1, last), PAGE)
-            for found in page:
+            for found in page.events:
                 yield answers.read_event(found, structured=reading.structured)
-            cursor = page[-1].original.position if len(page) == PAGE else last
+            cursor = page.events[-1].original.position if page.more else last
             if progress.due(cursor):
                 yield answers.checkpoint(cursor)
         if not live:

@@ -33,6 +33,13 @@ class TooBig(Refusal):
         self.most = most
 
 
+class TooLate(Refusal):
+    """An append that its client wanted stored at a time which has passed."""
+
+    def __init__(self) -> None:
+        super().__init__(StatusCode.DEADLINE_EXCEEDED, "Timeout: the append's deadline has passed")
+
+
 def invalid(details: str) -> Refusal:
     """A request that cannot be understood."""
     return Refusal(StatusCode.INVALID_ARGUMENT, details)

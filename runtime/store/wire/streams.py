@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -16,8 +17,9 @@ from runtime.store.wire.batches import Batch, gathered
 from runtime.store.wire.calls import Context, answering
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.reading import follow, read
-from runtime.store.wire.refusal import TooBig, invalid, wrong_version
+from runtime.store.wire.refusal import invalid, wrong_version
 from runtime.store.wire.requests import (
+    check_size,
     expected_of,
     new_event,
     reading,
@@ -108,8 +110,7 @@ class Streams(streams_pb2_grpc.StreamsServicer):
                 continue
             event = new_event(request.proposed_message)
             size += size_of((event,))
-            if size > self._max_append:
-                raise TooBig(self._max_append)
+            check_size(size, self._max_append)
             events.append(event)
         if options is None:
             raise invalid("the append names no stream: its options must come first")
@@ -117,6 +118,9 @@ class Streams(streams_pb2_grpc.StreamsServicer):
 
     def _stored(self, batches: list[Batch]) -> list[streams_pb2.BatchAppendResp]:
         """The answers to batches, those that are not refused stored in one transaction."""
+        now = time.time()
+        for one in batches:
+            one.expire(now)
         writes = [Write((one.append,)) for one in batches if one.append is not None]
         outcomes = iter(self._desk.store.write_each(writes))
         return [one.answer([] if one.append is None else next(outcomes)) for one in batches]

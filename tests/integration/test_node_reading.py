@@ -73,6 +73,9 @@ class TestSubscription:
         assert told["resumed"] == [3, 4]
         assert told["from the end"] == ["s-3"]
 
+    def test_outlives_a_client_that_often_asks_for_a_sign_of_life(self, told: Told) -> None:
+        assert told["idle"] == {"events": 1, "error": None}
+
     def test_filters(self, told: Told) -> None:
         assert told["type regex"] == ["b-1 Two"]
         assert told["type prefixes"] == ["s-2 Other", "b-1 Two"]

@@ -11,7 +11,6 @@ from runtime.errors import StreamNotFound
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.wire import answers
 from runtime.store.wire.desk import PAGE, Desk, Page
-from runtime.store.wire.refusal import deleted
 from runtime.store.wire.requests import Reading
 
 Answers = AsyncIterator[streams_pb2.ReadResp]
@@ -72,21 +71,30 @@ async def _places(desk: Desk, reading: Reading, *, found: bool) -> list[streams_
 
 
 async def follow(desk: Desk, reading: Reading) -> Answers:
-    """The confirmation, the events behind the start, that it caught up, and then new ones."""
+    """The confirmation, the events behind the start, that it caught up, and then new ones.
+
+    The end, where that is the start, is where it is when the confirmation is sent.
+    """
+    cursor = await _cursor(desk, reading)
     yield streams_pb2.ReadResp(
         confirmation=streams_pb2.ReadResp.SubscriptionConfirmation(subscription_id=str(uuid4()))
     )
-    source = _follow_log(desk, reading) if reading.stream is None else _follow(desk, reading)
-    async for answer in source:
+    through = _follow_log if reading.stream is None else _follow_stream
+    async for answer in through(desk, reading, cursor):
         yield answer
 
 
-async def _follow(desk: Desk, reading: Reading) -> Answers:
+async def _cursor(desk: Desk, reading: Reading) -> int:
+    """The revision or the position behind which a subscription begins."""
     stream = reading.stream
-    assert stream is not None
-    cursor = -1 if reading.start is None else reading.start
-    if reading.at_end:
-        cursor = await desk.call(lambda: desk.store.revision(stream))
+    if not reading.at_end:
+        return -1 if reading.start is None else reading.start
+    if stream is None:
+        return await desk.end()
+    return await desk.call(lambda: desk.store.revision(stream))
+
+
+async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
     live = False
     while True:
         grown = desk.growth()
@@ -95,8 +103,6 @@ async def _follow(desk: Desk, reading: Reading) -> Answers:
         for found in page.events:
             yield answers.read_event(found, structured=reading.structured)
             cursor = found.original.revision
-        if cursor == TOMBSTONE:
-            raise deleted(stream)
         if page.more:
             continue
         if not live:
@@ -112,9 +118,7 @@ async def _stream_page(desk: Desk, reading: Reading, start: int) -> Page:
         return Page([], more=False)
 
 
-async def _follow_log(desk: Desk, reading: Reading) -> Answers:
-    end = await desk.end()
-    cursor = end if reading.at_end else -1 if reading.start is None else reading.start
+async def _follow_log(desk: Desk, reading: Reading, cursor: int) -> Answers:
     progress = Progress(reading.window, cursor)
     live = False
     while True:

@@ -21,6 +21,7 @@ from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.features import features_handler
 from runtime.store.wire.gossip import Gossip
+from runtime.store.wire.guard import Guard
 from runtime.store.wire.streams import MAX_APPEND, Streams
 
 MESSAGE_BYTES = 17 * 1024 * 1024
@@ -29,10 +30,21 @@ MESSAGE_BYTES = 17 * 1024 * 1024
 CLOSING_SECONDS = 1.0
 """How long calls may go on when the server is stopped."""
 
+MAX_CALLS = 10_000
+"""Calls that may go on at once, subscriptions among them; further ones are refused."""
+
+KEEPALIVE_MS = 20_000
+"""How long a connection may be silent until the client is asked whether it is still there, and
+how long it may take to answer. Clients may ask as often as they like: they do every 10 s."""
+
 _OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
 )
 
 
@@ -59,7 +71,9 @@ async def serve(store: SqliteStore, serving: Serving) -> AsyncIterator[int]:
     Raises `AddressUnusable` where the address cannot be listened on, or the certificate
     cannot be used.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(
+        interceptors=(Guard(),), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+    )
     desk = Desk(store)
     try:
         port = _listen(server, serving)

@@ -1,6 +1,6 @@
 // Catch-up subscriptions.
 
-import { Reader, client, library, run, several, tell } from "./client.mjs";
+import { Reader, client, connect, library, run, several, tell } from "./client.mjs";
 
 const { END, START, eventTypeFilter, excludeSystemEvents, streamNameFilter } = library;
 const numbers = (reader) => reader.events.map(({ event }) => event.revision);
@@ -73,7 +73,21 @@ const filtered = async () => {
   await kinds("no system events", excludeSystemEvents, 208);
 };
 
+/** A subscription of a client that asks twenty times a second whether its server is there. */
+const idle = async () => {
+  const asking = connect("&keepAliveInterval=50");
+  const reader = new Reader(asking.subscribeToStream("idle-1"));
+  await reader.live();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await client.appendToStream("idle-1", several(1));
+  await reader.has(1);
+  tell("idle", { events: reader.events.length, error: reader.error });
+  await reader.stop();
+  await asking.dispose();
+};
+
 run(async () => {
+  await idle();
   await ofStream();
   await ofLog();
   await filtered();

@@ -5,6 +5,7 @@ from __future__ import annotations
 from esdbclient.protos.Grpc import code_pb2, shared_pb2, status_pb2, streams_pb2
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
+from grpc import StatusCode
 
 from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import RecordedEvent, id_text
@@ -15,6 +16,10 @@ from runtime.store.wire.requests import JSON
 
 BINARY = "application/octet-stream"
 _TICK = 100
+_CODES = {
+    StatusCode.DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
+    StatusCode.UNAVAILABLE: code_pb2.UNAVAILABLE,
+}
 _Recorded = streams_pb2.ReadResp.ReadEvent.RecordedEvent
 
 
@@ -166,9 +171,9 @@ def _batch(
 
 
 def _code(error: StoreError | Refusal) -> code_pb2.Code.ValueType:
-    if isinstance(error, TooLate):
-        return code_pb2.DEADLINE_EXCEEDED
-    return code_pb2.INVALID_ARGUMENT if isinstance(error, Refusal) else code_pb2.UNKNOWN
+    if not isinstance(error, Refusal):
+        return code_pb2.UNKNOWN
+    return _CODES.get(error.code, code_pb2.INVALID_ARGUMENT)
 
 
 def _details(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Refusal) -> Any:
@@ -186,7 +191,7 @@ def _detail(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Ref
         return shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=error.most)
     if isinstance(error, TooLate):
         return shared_pb2.Timeout()
-    if isinstance(error, Refusal):
+    if isinstance(error, Refusal) and error.code is not StatusCode.UNAVAILABLE:
         return shared_pb2.BadRequest(message=error.details)
     return shared_pb2.Unknown()
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 
-from runtime.errors import StoreError
+from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import NewEvent
 from runtime.store.port import Append, Appended
 from runtime.store.wire import answers
+from runtime.store.wire.calls import refusal_of
 from runtime.store.wire.refusal import Refusal, TooLate, invalid
 from runtime.store.wire.requests import (
     check_size,
@@ -30,6 +31,8 @@ MAX_BATCHES = 64
 
 MAX_HELD = 16 * 1024 * 1024
 """Bytes of such batches, beside the one that is being received."""
+
+_ANSWERS = WrongExpectedVersion | StreamDeleted
 
 
 @dataclass(slots=True)
@@ -74,6 +77,8 @@ class Batch:
     def answer(self, outcome: list[Appended] | Exception) -> streams_pb2.BatchAppendResp:
         """What the client is told, once what it asked for came to `outcome`."""
         error = self.refused if self.refused is not None else outcome
+        if isinstance(error, StoreError) and not isinstance(error, _ANSWERS):
+            error = refusal_of(error, "")
         if isinstance(error, StoreError | Refusal):
             return answers.batch_refused(self.correlation, self.options, error)
         if isinstance(error, Exception):

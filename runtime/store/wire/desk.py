@@ -21,6 +21,9 @@ PAGE = 256
 THREADS = 16
 """Threads that wait for the store."""
 
+PATTERN_THREADS = 2
+"""Threads that wait for it to match regular expressions: bad ones hold up each other only."""
+
 T = TypeVar("T")
 
 
@@ -40,6 +43,7 @@ class Desk:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self._threads = ThreadPoolExecutor(THREADS, "store")
+        self._matchers = ThreadPoolExecutor(PATTERN_THREADS, "matcher")
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
         self._stop = store.listen(self._ring)
@@ -50,7 +54,7 @@ class Desk:
 
     async def page(self, reading: Reading, start: int | None, limit: int) -> Page:
         """The next events of a read, `limit` at the most; links resolved if it asks for that."""
-        return await self.call(lambda: self._page(reading, start, limit))
+        return await self._read(reading, lambda: self._page(reading, start, limit))
 
     async def window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> Page:
         """The first events, `limit` at the most, of the positions within `bounds`."""
@@ -59,7 +63,7 @@ class Desk:
             found = self.store.read_window(*bounds, limit=limit, only=reading.only)
             return self._filled(reading, found, limit)
 
-        return await self.call(read)
+        return await self._read(reading, read)
 
     async def end(self) -> int:
         """The position of the last event of the log, -1 for an empty one."""
@@ -72,7 +76,13 @@ class Desk:
     def close(self) -> None:
         """Stop listening, and let the threads go."""
         self._stop()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._matchers):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _read(self, reading: Reading, act: Callable[[], Page]) -> Page:
+        patterns = reading.only.stream_pattern or reading.only.type_pattern
+        threads = self._matchers if patterns else self._threads
+        return await self._loop.run_in_executor(threads, act)
 
     def _ring(self) -> None:
         self._loop.call_soon_threadsafe(self._wake)

@@ -86,13 +86,19 @@ def expected_number(expected: int | Expected) -> int:
 
 
 def of_store(error: StoreError, stream: str) -> Refusal:
-    """What an error of the store is told as; `stream` is the one that was asked about."""
+    """What an error of the store is told as; `stream` is the one that was asked about.
+
+    Where the store is, its clients are not told.
+    """
     if isinstance(error, StreamDeleted):
         return deleted(stream)
     if isinstance(error, FilterInvalid):
         return invalid(str(error))
     assert not isinstance(error, WrongExpectedVersion)
-    return Refusal(StatusCode.UNAVAILABLE, str(error))
+    if type(error) is StoreError:
+        return invalid("the store cannot hold or find what was asked: correct the call")
+    failed = f"the store failed ({type(error).__name__}): the server's log says how"
+    return Refusal(StatusCode.UNAVAILABLE, failed)
 
 
 def _header(key: str, value: str) -> tuple[str, str]:

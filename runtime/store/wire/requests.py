@@ -21,6 +21,9 @@ Expecting = (
     | streams_pb2.TombstoneReq.Options
     | streams_pb2.BatchAppendReq.Options
 )
+MAX_NAME = 1024
+"""Bytes of a stream's name; errors tell it in trailers, of which clients take few kilobytes."""
+
 JSON = "application/json"
 _SIGN = 1 << 63
 _ID_BYTES = 16
@@ -50,6 +53,8 @@ class Reading:
 
 def stream_name(identifier: shared_pb2.StreamIdentifier) -> str:
     """The name of a stream."""
+    if len(identifier.stream_name) > MAX_NAME:
+        raise invalid(f"the name of the stream is longer than {MAX_NAME} bytes: shorten it")
     try:
         name = identifier.stream_name.decode()
     except UnicodeDecodeError:

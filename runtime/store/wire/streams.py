@@ -43,9 +43,9 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         self, request: streams_pb2.ReadReq, context: Context
     ) -> AsyncIterator[streams_pb2.ReadResp]:
         """Events of a stream or of the log, once or as they come."""
-        name = request.options.stream.stream_identifier.stream_name.decode(errors="replace")
-        async with answering(context, name):
+        async with answering(context):
             asked = reading(request.options)
+        async with answering(context, asked.stream or ""):
             await self._gate.admit(context, Act.READ, asked.stream or "$all")
             source = follow(self._desk, asked) if asked.follow else read(self._desk, asked)
             async for answer in source:

@@ -14,7 +14,7 @@ from runtime.store.port import Appended, Write
 from runtime.store.wire import answers
 from runtime.store.wire.access import Act, Gate
 from runtime.store.wire.batches import Batch, gathered
-from runtime.store.wire.calls import Context, answering
+from runtime.store.wire.calls import Context, answering, ended_well
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.reading import follow, read
 from runtime.store.wire.refusal import invalid, wrong_version
@@ -57,6 +57,7 @@ class Streams(streams_pb2_grpc.StreamsServicer):
         """Append the events that follow the options, all or none."""
         async with answering(context):
             options, events = await self._received(request_iterator)
+            await ended_well(context)
             stream, expected = stream_name(options.stream_identifier), expected_of(options)
             await self._gate.admit(context, Act.WRITE, stream)
         async with answering(context, stream):

@@ -103,4 +103,5 @@ def of_store(error: StoreError, stream: str) -> Refusal:
 
 def _header(key: str, value: str) -> tuple[str, str]:
     """A trailer; what HTTP headers cannot hold is escaped."""
-    return key, value.encode("ascii", "backslashreplace").decode("ascii")
+    plain = (each if " " <= each <= "~" else f"\\u{ord(each):04x}" for each in value)
+    return key, "".join(plain)

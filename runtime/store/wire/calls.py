@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
 from grpc import StatusCode
 from grpc.aio import ServicerContext
 
@@ -38,15 +36,12 @@ async def answering(context: Context, stream: str = "") -> AsyncIterator[None]:
 
 
 async def ended_well(context: Context) -> None:
-    """Return if the client has ended its messages; raise `CancelledError` if it broke off.
+    """Return if the client has ended its messages; end the call if it was broken off.
 
     Both look the same to who receives them. But on a call that is broken off nothing can be
     sent any more, not even the headers that come before every answer.
     """
-    try:
-        await context.send_initial_metadata(())
-    except grpc.aio.InternalError:
-        raise asyncio.CancelledError from None
+    await context.send_initial_metadata(())
 
 
 def refusal_of(error: StoreError, stream: str) -> Refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -11,8 +12,8 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 
-from runtime.store.wire.calls import Context
-from runtime.store.wire.refusal import Refusal, invalid
+from runtime.store.wire.calls import Context, answering
+from runtime.store.wire.refusal import invalid
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Parse = Callable[[bytes], Any] | None
@@ -83,11 +84,12 @@ def _guarded(method: str, handler: Handler) -> Handler:
 @asynccontextmanager
 async def _guarding(method: str, context: Context) -> AsyncIterator[None]:
     try:
-        yield
+        async with answering(context):
+            yield
     except grpc.aio.AbortError:
         raise
-    except Refusal as refusal:
-        await context.abort(refusal.code, refusal.details, refusal.trailers)
+    except grpc.aio.InternalError:  # nothing can be sent any more: the client has gone
+        raise asyncio.CancelledError from None
     except NotImplementedError:
         await context.abort(StatusCode.UNIMPLEMENTED, _not_offered(method))
     except Exception:  # noqa: BLE001 (the outermost: nobody else can tell it)

@@ -37,6 +37,11 @@ class Server:
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     @property
+    def connections(self) -> int:
+        """The connections that it holds."""
+        return len(psutil.Process(self.process.pid).net_connections("tcp")) - 1
+
+    @property
     def running(self) -> bool:
         return self.process.poll() is None
 

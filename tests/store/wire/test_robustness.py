@@ -19,6 +19,7 @@ from grpc import StatusCode
 
 from tests.store.wire.messages import append_options, batch, identifier, proposed, reading
 from tests.store.wire.neighbour import undisturbed
+from tests.support.proxy import proxied
 from tests.support.seeds import seeded
 from tests.support.server import Server, serving
 
@@ -186,6 +187,27 @@ class TestCalls:
                 call.cancel()
         with EventStoreDBClient(server.uri) as client, pytest.raises(NotFound):
             client.get_stream("broken-1")
+
+    def test_a_connection_that_breaks_off(self, server: Server) -> None:
+        def begun() -> Iterator[streams_pb2.AppendReq]:
+            yield append_options(b"cut-1")
+            yield proposed()
+            yield proposed()
+            time.sleep(SECONDS)
+
+        with undisturbed(server) as neighbour:
+            before = server.connections
+            with proxied(server.port) as port, ExitStack() as held:
+                for _ in range(20):
+                    channel = grpc.insecure_channel(f"127.0.0.1:{port}", (OWN_CONNECTION,))
+                    streams = streams_pb2_grpc.StreamsStub(held.enter_context(channel))
+                    streams.Append.future(begun())
+                    assert next(streams.Read(reading(None, follow=True)))
+                neighbour.wait(1)
+                assert server.connections >= before + 20
+            assert poll(lambda: server.connections <= before)
+        with EventStoreDBClient(server.uri) as client, pytest.raises(NotFound):
+            client.get_stream("cut-1")
 
     def test_methods_and_services_that_are_not_there(self, server: Server) -> None:
         names = [

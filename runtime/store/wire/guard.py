@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from inspect import iscoroutinefunction
 from typing import Any, TypeAlias
 
 import grpc
@@ -56,7 +57,10 @@ def _unknown(method: str) -> Handler:
 
 
 def _guarded(method: str, handler: Handler) -> Handler:
-    """`handler`, which is handed messages that were parsed under its guard."""
+    """`handler`, which is handed messages that were parsed under its guard.
+
+    One that streams its answers may yield them or write them to the context.
+    """
     streaming = handler.request_streaming, handler.response_streaming
     kind = "_".join("stream" if each else "unary" for each in streaming)
     act = getattr(handler, kind)
@@ -76,7 +80,7 @@ def _guarded(method: str, handler: Handler) -> Handler:
                 yield each
 
     made = getattr(grpc, f"{kind}_rpc_method_handler")
-    behave = stream if handler.response_streaming else answer
+    behave = answer if iscoroutinefunction(act) else stream
     guarded: Handler = made(behave, response_serializer=handler.response_serializer)
     return guarded
 

@@ -35,14 +35,16 @@ ANSWERS = 300
 _APPENDS = {"append": streams_pb2.AppendResp, "batchappend": streams_pb2.BatchAppendResp}
 _STREAMS = "/event_store.client.streams.streams"
 _OFTEN = tuple(f"{_STREAMS}/{name}" for name in ("append", "batchappend", "read"))
+_SPARED = ("restart", "shutdown")
 OURS = (StatusCode.INTERNAL, StatusCode.UNKNOWN)
 
 
 def announced(channel: grpc.Channel) -> list[str]:
-    """The paths of the methods that the server says it offers."""
+    """The paths of the methods that the server says it offers, but for those that stop it."""
     path = f"/{PACKAGE}.ServerFeatures/GetSupportedMethods"
     answer = supported(channel.unary_unary(path)(b""))
-    return [f"/{each.service_name}/{each.method_name}" for each in answer.methods]
+    paths = [f"/{each.service_name}/{each.method_name}" for each in answer.methods]
+    return [path for path in paths if not path.rpartition("/")[2].startswith(_SPARED)]
 
 
 class Fuzz:

@@ -206,9 +206,15 @@ class SqliteStore:
             live = self._grown(cursor)
 
     def read_window(
+        self, first: int, last: int, *, limit: int, only: Filter = _EVERYTHING
+    ) -> list[RecordedEvent]:
+        """The first events of the positions from `first` to `last` (both included)."""
+        return list(self.scan(first, last, limit=limit, only=only))
+
+    def scan(
         self, first: int, last: int, *, limit: int | None = None, only: Filter = _EVERYTHING
     ) -> Iterator[RecordedEvent]:
-        """The first events of the positions from `first` to `last` (both included)."""
+        """What `read_window` finds, page by page."""
         return self._log(first, last, limit, only)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:

@@ -60,7 +60,7 @@ class Desk:
         """The first events, `limit` at the most, of the positions within `bounds`."""
 
         def read() -> Page:
-            found = self.store.read_window(*bounds, limit=limit, only=reading.only)
+            found = self.store.scan(*bounds, limit=limit, only=reading.only)
             return self._filled(reading, found, limit)
 
         return await self._read(reading, read)

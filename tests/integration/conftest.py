@@ -7,7 +7,7 @@ import pytest
 
 from runtime.store import SqliteStore
 from runtime.store.wire import Serving
-from tests.integration.nodes import PACKAGES, modules, started
+from tests.integration.nodes import PACKAGES, modules, plain, started
 from tests.support.served import served
 
 MAX_APPEND = 200_000
@@ -32,7 +32,7 @@ def ask(package: str, tmp_path_factory: pytest.TempPathFactory) -> Ask:
         with (
             SqliteStore.open(path) as store,
             served(store, Serving(port=0, max_append=MAX_APPEND)) as port,
-            started(script, package, port) as running,
+            started(script, package, plain(port)) as running,
         ):
             return running.rest()
 

@@ -93,11 +93,15 @@ class Script:
         return told
 
 
+def plain(port: int) -> str:
+    """The address of a server at `port` without TLS."""
+    return f"esdb://localhost:{port}?tls=false"
+
+
 @contextmanager
-def started(script: str, package: str, port: int) -> Iterator[Script]:
-    """Run one of the scripts in `node/` against the server at `port`, inside the block."""
+def started(script: str, package: str, uri: str) -> Iterator[Script]:
+    """Run one of the scripts in `node/` against the server at `uri`, inside the block."""
     folder = modules()
-    uri = f"esdb://localhost:{port}?tls=false"
     process = subprocess.Popen(
         ("node", SCRIPTS / script, folder, package, uri),
         stdin=subprocess.PIPE,

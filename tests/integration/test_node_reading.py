@@ -34,6 +34,11 @@ class TestRead:
         assert told["log back from 8th"] == [log[6], log[5]]
         assert told["last of the log"] == log[-1:]
 
+    def test_the_log_filtered(self, told: Told) -> None:
+        if told["filtered"] is None:
+            pytest.skip("this package cannot ask for it")
+        assert told["filtered"] == [["s-2 Other"], ["s-1 Seen"]]
+
     def test_links(self, told: Told) -> None:
         links = [["l-1", number] for number in range(3)]
         own = [["l-1", 3], None]

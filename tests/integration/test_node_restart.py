@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime.store import SqliteStore
 from runtime.store.wire import Serving
-from tests.integration.nodes import started
+from tests.integration.nodes import plain, started
 from tests.support.served import served
 
 
@@ -15,7 +15,7 @@ def test_a_client_goes_on_when_its_server_is_back(package: str, tmp_path: Path) 
     with SqliteStore.open(tmp_path / "served.db") as store, ExitStack() as held:
         server = held.enter_context(ExitStack())
         port = server.enter_context(served(store, Serving(port=0)))
-        script = held.enter_context(started("restart.mjs", package, port))
+        script = held.enter_context(started("restart.mjs", package, plain(port)))
         assert script.told("first")["nextExpectedRevision"] == 9
         script.told("up")
         server.close()

@@ -35,6 +35,18 @@ const ofLog = async () => {
   tell("last of the log", await places({ ...back, fromPosition: END, maxCount: 1 }));
 };
 
+/** The log, filtered; the older package cannot ask for that. */
+const filtered = async () => {
+  if (!library.KurrentDBClient) return tell("filtered");
+  const kinds = async (filter) => {
+    const found = await all(client.readAll({ filter }));
+    return [...new Set(found.map(({ event }) => `${event.streamId} ${event.type}`))];
+  };
+  const types = await kinds(library.eventTypeFilter({ regex: "^Oth" }));
+  const streams = await kinds(library.streamNameFilter({ prefixes: ["s-1", "t-"] }));
+  tell("filtered", [types, streams]);
+};
+
 const links = async () => {
   const link = (data) =>
     library.binaryEvent({ type: "$>", data: Buffer.from(data) });
@@ -65,6 +77,7 @@ const brokenOff = async () => {
 run(async () => {
   await ofStream();
   await ofLog();
+  await filtered();
   await links();
   await large();
   await brokenOff();

@@ -27,11 +27,18 @@ PATTERN_THREADS = 2
 T = TypeVar("T")
 
 
+STRIDE = 16 * PAGE
+"""Positions that are looked through in one go for what regular expressions let pass."""
+
+
 class Page(NamedTuple):
-    """Events that were read; `more` says that there may be others behind them."""
+    """Events that were read, and where to read on; None at the end of what was asked for.
+
+    It says so as a read does: a revision, or a position, which backwards is not included.
+    """
 
     events: list[Resolved]
-    more: bool
+    next: int | None
 
 
 class Desk:
@@ -53,17 +60,17 @@ class Desk:
         return await self._loop.run_in_executor(self._threads, act)
 
     async def page(self, reading: Reading, start: int | None, limit: int) -> Page:
-        """The next events of a read, `limit` at the most; links resolved if it asks for that."""
-        return await self._read(reading, lambda: self._page(reading, start, limit))
+        """The next events of a read, `limit` at the most; links resolved if it asks for that.
+
+        Without `start` they are the last ones. There may be none even though there is a next
+        page.
+        """
+        read = self._log_page if reading.stream is None else self._stream_page
+        return await self._read(reading, lambda: read(reading, start, limit))
 
     async def window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> Page:
         """The first events, `limit` at the most, of the positions within `bounds`."""
-
-        def read() -> Page:
-            found = self.store.scan(*bounds, limit=limit, only=reading.only)
-            return self._filled(reading, found, limit)
-
-        return await self._read(reading, read)
+        return await self._read(reading, lambda: self._window(reading, bounds, limit))
 
     async def end(self) -> int:
         """The position of the last event of the log, -1 for an empty one."""
@@ -80,8 +87,7 @@ class Desk:
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def _read(self, reading: Reading, act: Callable[[], Page]) -> Page:
-        patterns = reading.only.stream_pattern or reading.only.type_pattern
-        threads = self._matchers if patterns else self._threads
+        threads = self._matchers if _matches(reading) else self._threads
         return await self._loop.run_in_executor(threads, act)
 
     def _ring(self) -> None:
@@ -91,15 +97,39 @@ class Desk:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 
-    def _page(self, reading: Reading, start: int | None, limit: int) -> Page:
+    def _stream_page(self, reading: Reading, start: int | None, limit: int) -> Page:
+        assert reading.stream is not None
         backwards = reading.backwards
-        if reading.stream is None:
-            found = self.store.read_all(start, backwards=backwards, limit=limit, only=reading.only)
-        else:
-            found = self.store.read_stream(reading.stream, start, backwards=backwards, limit=limit)
-        return self._filled(reading, found, limit)
+        found = self.store.read_stream(reading.stream, start, backwards=backwards, limit=limit)
+        page, more = self._filled(reading, found, limit)
+        following = page[-1].original.revision + (-1 if backwards else 1) if more else -1
+        return Page(page, following if following >= 0 else None)
 
-    def _filled(self, reading: Reading, found: Iterator[RecordedEvent], limit: int) -> Page:
+    def _log_page(self, reading: Reading, start: int | None, limit: int) -> Page:
+        end = self.store.end()
+        stride = STRIDE if _matches(reading) else end + 1
+        if reading.backwards:
+            last = end if start is None else min(start - 1, end)
+            first = max(0, last - stride + 1)
+            beyond = first if first > 0 else None
+        else:
+            first = start or 0
+            last = min(end, first + stride - 1)
+            beyond = last + 1 if last < end else None
+        page = self._window(reading, (first, last), limit)
+        return page if page.next is not None else page._replace(next=beyond)
+
+    def _window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> Page:
+        backwards = reading.backwards
+        found = self.store.scan(*bounds, backwards=backwards, limit=limit, only=reading.only)
+        page, more = self._filled(reading, found, limit)
+        following = page[-1].original.position + (0 if backwards else 1) if more else None
+        return Page(page, following)
+
+    def _filled(
+        self, reading: Reading, found: Iterator[RecordedEvent], limit: int
+    ) -> tuple[list[Resolved], bool]:
+        """The first events of `found`, and whether there may be others."""
         page: list[Resolved] = []
         size = 0
         for event in found:
@@ -107,8 +137,8 @@ class Desk:
             page.append(each)
             size += weight(part for part in (each.event, each.link) if part is not None)
             if size >= PAGE_BYTES:
-                return Page(page, more=True)
-        return Page(page, more=len(page) >= limit)
+                return page, True
+        return page, len(page) >= limit
 
     def _resolved(self, reading: Reading, event: RecordedEvent) -> Resolved:
         target = target_of(event) if reading.resolve else None
@@ -121,3 +151,8 @@ class Desk:
             found = self.store.read_stream(stream, revision, limit=1)
             return next((event for event in found if event.revision == revision), None)
         return None
+
+
+def _matches(reading: Reading) -> bool:
+    """Whether it asks for what regular expressions let pass."""
+    return bool(reading.only.stream_pattern or reading.only.type_pattern)

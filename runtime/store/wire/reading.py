@@ -10,7 +10,7 @@ from esdbclient.protos.Grpc import streams_pb2
 from runtime.errors import StreamNotFound
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.wire import answers
-from runtime.store.wire.desk import PAGE, Desk, Page
+from runtime.store.wire.desk import PAGE, STRIDE, Desk, Page
 from runtime.store.wire.requests import Reading
 
 Answers = AsyncIterator[streams_pb2.ReadResp]
@@ -20,10 +20,9 @@ LIVE_BUFFER = 32
 
 async def read(desk: Desk, reading: Reading) -> Answers:
     """The events that were asked for, once; what stands behind a page is not held."""
-    start = _start(reading)
     left = TOMBSTONE if reading.limit is None else reading.limit
-    step = -1 if reading.backwards else 1
-    more, count = left > 0, 0
+    start, count = _start(reading), 0
+    more = left > 0
     while more:
         try:
             page = await desk.page(reading, start, min(PAGE, left - count))
@@ -33,12 +32,9 @@ async def read(desk: Desk, reading: Reading) -> Answers:
             return
         for found in page.events:
             yield answers.read_event(found, structured=reading.structured)
+        start = page.next
         count += len(page.events)
-        more = page.more and count < left
-        if more:
-            last = page.events[-1].original
-            start = last.revision + step if reading.stream else _beyond(last.position, step)
-            more = start >= 0
+        more = start is not None and count < left
     if reading.stream is not None and reading.compatibility > 0:
         for place in await _places(desk, reading, found=count > 0):
             yield place
@@ -49,11 +45,6 @@ def _start(reading: Reading) -> int | None:
     if reading.at_end:
         return None if reading.backwards else TOMBSTONE
     return reading.start or 0
-
-
-def _beyond(position: int, step: int) -> int:
-    """Where the log is read on: forwards a start is included, backwards it is not."""
-    return position + 1 if step > 0 else position
 
 
 async def _places(desk: Desk, reading: Reading, *, found: bool) -> list[streams_pb2.ReadResp]:
@@ -103,7 +94,7 @@ async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
         for found in page.events:
             yield answers.read_event(found, structured=reading.structured)
             cursor = found.original.revision
-        if page.more:
+        if page.next is not None:
             continue
         if not live:
             live = True
@@ -115,7 +106,7 @@ async def _stream_page(desk: Desk, reading: Reading, start: int) -> Page:
     try:
         return await desk.page(reading, start, PAGE)
     except StreamNotFound:
-        return Page([], more=False)
+        return Page([], None)
 
 
 async def _follow_log(desk: Desk, reading: Reading, cursor: int) -> Answers:
@@ -130,7 +121,7 @@ async def _follow_log(desk: Desk, reading: Reading, cursor: int) -> Answers:
             page = await desk.window(reading, (cursor + 1, last), PAGE)
             for found in page.events:
                 yield answers.read_event(found, structured=reading.structured)
-            cursor = page.events[-1].original.position if page.more else last
+            cursor = last if page.next is None else page.next - 1
             if progress.due(cursor):
                 yield answers.checkpoint(cursor)
         if not live:
@@ -151,7 +142,7 @@ class Progress:
     @property
     def stride(self) -> int:
         """Positions to look at in one go."""
-        return 16 * PAGE if self._window is None else min(self._window, 16 * PAGE)
+        return STRIDE if self._window is None else min(self._window, STRIDE)
 
     def due(self, position: int) -> bool:
         """Whether to tell `position`, since a window was looked through."""

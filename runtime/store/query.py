@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from runtime.errors import FilterInvalid
@@ -16,6 +16,9 @@ from runtime.store.schema import has_policies
 
 PAGE = 1000
 """Events read at once; between pages no read transaction is open."""
+
+PAGE_BYTES = 1024 * 1024
+"""Bytes (data and metadata) at which a page ends, if it does not end before."""
 
 LAST = 2**63 - 2
 """The largest revision or position there can be; the next integer still fits SQLite."""
@@ -51,7 +54,7 @@ _OPEN, _METADATA = Policy(), Policy(max_count=1)
 
 Key = TypeVar("Key", int, str)
 Fetch = Callable[[Key, int], list[RecordedEvent]]
-"""Reads the page that begins at a key, of that many events at the most."""
+"""Reads the page that begins at a key, of that many events at the most, or of `PAGE_BYTES`."""
 
 
 class Standing(NamedTuple):
@@ -79,10 +82,15 @@ def paged(
         size = min(PAGE, left)
         page = fetch(start, size)
         yield from page
-        if len(page) < size:
+        if len(page) < size and weight(page) < PAGE_BYTES:
             return
-        left -= size
+        left -= len(page)
         start = after(page[-1])
+
+
+def weight(events: Iterable[RecordedEvent]) -> int:
+    """The bytes that events count for against `PAGE_BYTES`."""
+    return sum(len(event.data) + len(event.metadata) for event in events)
 
 
 def stream_page(
@@ -94,9 +102,10 @@ def stream_page(
     since: int = 0,
     backwards: bool,
 ) -> list[RecordedEvent]:
-    """Up to `count` events of a stream (by its id), revisions within `bounds` (both included).
+    """The first events of a stream (by its id), revisions within `bounds` (both included).
 
-    Only those are read that were recorded at `since` (ns) or later.
+    They are `count`, or `PAGE_BYTES` if that is reached before, or all there are. Only those
+    are read that were recorded at `since` (ns) or later.
     """
     sql = _STREAM.replace("{order}", _ORDER[backwards])
     return _events(connection, sql, (stream, *bounds, since, count))
@@ -110,7 +119,7 @@ def log_page(
     *,
     backwards: bool,
 ) -> list[RecordedEvent]:
-    """Up to `count` events whose positions are within `bounds` (both included).
+    """The first events whose positions are within `bounds` (both included), as in `stream_page`.
 
     Raises `FilterInvalid` if a pattern of `only` cannot be used.
     """
@@ -132,7 +141,7 @@ def log_page(
 def head_page(
     connection: sqlite3.Connection, prefix: str, start: str, count: int
 ) -> list[RecordedEvent]:
-    """The last events of up to `count` streams from the name `start` on that `prefix` begins."""
+    """The last events of streams from the name `start` on that `prefix` begins, up to a page."""
     names, arguments = name_range("s.name", prefix, start)
     return _events(connection, _HEADS.replace("{names}", names), (*arguments, count))
 
@@ -226,7 +235,14 @@ def _events(
 ) -> list[RecordedEvent]:
     column = "e.json" if has_policies(connection) else "1"
     rows = connection.execute(sql.replace("{json}", column), arguments)
-    return [
-        RecordedEvent(position, stream, revision, event_id, kind, data, metadata, at, json == 1)
-        for position, stream, revision, event_id, kind, data, metadata, at, json in rows
-    ]
+    found: list[RecordedEvent] = []
+    size = 0
+    for position, stream, revision, event_id, kind, data, metadata, at, json in rows:
+        found.append(
+            RecordedEvent(position, stream, revision, event_id, kind, data, metadata, at, json == 1)
+        )
+        size += len(data) + len(metadata)
+        if size >= PAGE_BYTES:
+            break
+    rows.close()
+    return found

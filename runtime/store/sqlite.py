@@ -187,7 +187,7 @@ class SqliteStore:
         """The log in log order; forwards `start` is included, backwards it is not."""
         end = self.end()
         if backwards:
-            return self._log_backwards(_bounded(start, query.LAST) - 1, limit, only)
+            return self._log_backwards(0, _bounded(start, query.LAST) - 1, limit, only)
         return self._log(_bounded(start, 0), end, limit, only)
 
     def subscribe(
@@ -211,8 +211,20 @@ class SqliteStore:
         self, first: int, last: int, *, limit: int, only: Filter = _EVERYTHING
     ) -> list[RecordedEvent]:
         """The first events of the positions from `first` to `last` (both included)."""
-        with self._pool.borrow() as connection:
-            return query.log_page(connection, (first, last), limit, only, backwards=False)
+        return list(self.scan(first, last, limit=limit, only=only))
+
+    def scan(
+        self,
+        first: int,
+        last: int,
+        *,
+        backwards: bool = False,
+        limit: int | None = None,
+        only: Filter = _EVERYTHING,
+    ) -> Iterator[RecordedEvent]:
+        """What `read_window` finds, or backwards the last events in place of the first."""
+        log = self._log_backwards if backwards else self._log
+        return log(first, last, limit, only)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after each commit of this store object; answers how to end that.
@@ -312,13 +324,13 @@ class SqliteStore:
         return query.paged(fetch, start, limit, lambda event: event.position + 1)
 
     def _log_backwards(
-        self, start: int, limit: int | None, only: Filter
+        self, first: int, last: int, limit: int | None, only: Filter
     ) -> Iterator[RecordedEvent]:
         def fetch(at: int, count: int) -> list[RecordedEvent]:
             with self._pool.borrow() as connection:
-                return query.log_page(connection, (0, at), count, only, backwards=True)
+                return query.log_page(connection, (first, at), count, only, backwards=True)
 
-        return query.paged(fetch, start, limit, lambda event: event.position - 1)
+        return query.paged(fetch, last, limit, lambda event: event.position - 1)
 
     def _grown(self, position: int) -> bool:
         """Wait until the log goes beyond `position`; False when the store is closed instead."""

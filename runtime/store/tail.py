@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
+from runtime.errors import StreamDeleted
 from runtime.events import NewEvent, named_id
 from runtime.store.expectation import TOMBSTONE, Head, judge
 from runtime.store.policy import (
@@ -169,6 +170,10 @@ class Tail:
     def _write_metadata(self, stream: str, data: bytes, now: int) -> Appended:
         name = metastream(stream)
         found = self._standing(name) or _NOWHERE
+        if found.revision == TOMBSTONE:
+            raise StreamDeleted(
+                f"stream {name!r} is deleted: nothing more can be said of {stream!r}"
+            )
         return self._add(name, [_record(name, found.revision, METADATA_TYPE, data)], now)
 
     def _limit(self, stream: str, policy: Policy) -> None:

@@ -142,6 +142,15 @@ class TestTombstone:
             five.delete("s-1", 3, hard=True)
         assert len(list(five.read_stream("s-1"))) == 5
 
+    def test_of_the_metadata_lets_them_be_no_more(self, five: EventStore) -> None:
+        five.delete("$$s-1", hard=True)
+        with pytest.raises(StreamDeleted):
+            five.delete("s-1", 4)
+        with pytest.raises(StreamDeleted):
+            describe(five, "s-1", maxCount=1)
+        assert ids(five.read_stream("s-1")) == names("abcde")
+        five.append("s-1", 4, events("f"))
+
     def test_of_a_deleted_stream(self, five: EventStore) -> None:
         five.delete("s-1")
         five.delete("s-1", ANY, hard=True)

@@ -13,7 +13,6 @@ from threading import Event, Thread
 from typing import Any
 
 import grpc
-from esdbclient.protos.Grpc import streams_pb2_grpc
 
 from runtime.store import SqliteStore
 from runtime.store.wire.access import OpenGate
@@ -129,7 +128,7 @@ def faulty(store: SqliteStore, faults: Faults) -> Iterator[str]:
         for number in range(2):
             server = grpc.aio.server(interceptors=(_Node(number, faults),))
             streams = Streams(desk, OpenGate())
-            streams_pb2_grpc.add_StreamsServicer_to_server(streams, server)  # type: ignore[no-untyped-call]
+            server.add_generic_rpc_handlers((streams.handler(),))
             faults.ports.append(server.add_insecure_port("localhost:0"))
             await server.start()
             servers.append(server)

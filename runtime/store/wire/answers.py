@@ -5,16 +5,22 @@ from __future__ import annotations
 from esdbclient.protos.Grpc import code_pb2, shared_pb2, status_pb2, streams_pb2
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
+from grpc import StatusCode
 
 from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import RecordedEvent, id_text
 from runtime.store.link import Resolved
 from runtime.store.port import Appended, Expected
-from runtime.store.wire.refusal import Denied, Refusal, TooBig
+from runtime.store.wire.refusal import Denied, Refusal, TooBig, TooLate
 from runtime.store.wire.requests import JSON
 
 BINARY = "application/octet-stream"
 _TICK = 100
+_CODES = {
+    StatusCode.PERMISSION_DENIED: code_pb2.PERMISSION_DENIED,
+    StatusCode.DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
+    StatusCode.UNAVAILABLE: code_pb2.UNAVAILABLE,
+}
 _Recorded = streams_pb2.ReadResp.ReadEvent.RecordedEvent
 
 
@@ -118,12 +124,12 @@ def wrong_version(error: WrongExpectedVersion, expected: int | Expected) -> stre
 
 
 def batch_appended(
-    request: streams_pb2.BatchAppendReq,
+    correlation: shared_pb2.UUID,
     options: streams_pb2.BatchAppendReq.Options,
     answer: Appended,
 ) -> streams_pb2.BatchAppendResp:
     """Where an append of a batch ended."""
-    response = _batch(request, options)
+    response = _batch(correlation, options)
     if answer.revision < 0:
         response.success.no_stream.SetInParent()
     else:
@@ -139,12 +145,12 @@ def batch_appended(
 
 
 def batch_refused(
-    request: streams_pb2.BatchAppendReq,
+    correlation: shared_pb2.UUID,
     options: streams_pb2.BatchAppendReq.Options,
     error: StoreError | Refusal,
 ) -> streams_pb2.BatchAppendResp:
     """Why an append of a batch was refused."""
-    response = _batch(request, options)
+    response = _batch(correlation, options)
     response.error.CopyFrom(
         status_pb2.Status(code=_code(error), message=str(error), details=_details(options, error))
     )
@@ -152,10 +158,10 @@ def batch_refused(
 
 
 def _batch(
-    request: streams_pb2.BatchAppendReq, options: streams_pb2.BatchAppendReq.Options
+    correlation: shared_pb2.UUID, options: streams_pb2.BatchAppendReq.Options
 ) -> streams_pb2.BatchAppendResp:
     response = streams_pb2.BatchAppendResp(
-        correlation_id=request.correlation_id, stream_identifier=options.stream_identifier
+        correlation_id=correlation, stream_identifier=options.stream_identifier
     )
     which = options.WhichOneof("expected_stream_position")
     if which == "stream_position":
@@ -166,10 +172,9 @@ def _batch(
 
 
 def _code(error: StoreError | Refusal) -> code_pb2.Code.ValueType:
-    if isinstance(error, Denied):
-        return code_pb2.PERMISSION_DENIED
-    refused = isinstance(error, Refusal)
-    return code_pb2.INVALID_ARGUMENT if refused else code_pb2.UNKNOWN
+    if not isinstance(error, Refusal):
+        return code_pb2.UNKNOWN
+    return _CODES.get(error.code, code_pb2.INVALID_ARGUMENT)
 
 
 def _details(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Refusal) -> Any:
@@ -183,13 +188,19 @@ def _detail(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Ref
         return _wrong(options, error)
     if isinstance(error, StreamDeleted):
         return shared_pb2.StreamDeleted(stream_identifier=options.stream_identifier)
-    if isinstance(error, Denied):
+    return _refused(error) if isinstance(error, Refusal) else shared_pb2.Unknown()
+
+
+def _refused(refusal: Refusal) -> Message:
+    if isinstance(refusal, Denied):
         return shared_pb2.AccessDenied()
-    if isinstance(error, TooBig):
-        return shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=error.most)
-    if isinstance(error, Refusal):
-        return shared_pb2.BadRequest(message=error.details)
-    return shared_pb2.Unknown()
+    if isinstance(refusal, TooBig):
+        return shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=refusal.most)
+    if isinstance(refusal, TooLate):
+        return shared_pb2.Timeout()
+    if refusal.code is StatusCode.UNAVAILABLE:
+        return shared_pb2.Unknown()
+    return shared_pb2.BadRequest(message=refusal.details)
 
 
 def _wrong(

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from runtime.errors import StreamDeleted, StreamNotFound
 from runtime.events import RecordedEvent
 from runtime.store.link import Resolved, target_of
-from runtime.store.port import Filter
+from runtime.store.port import Write
+from runtime.store.query import PAGE_BYTES, weight
 from runtime.store.sqlite import SqliteStore
+from runtime.store.wire.commits import Commits, Outcome
 from runtime.store.wire.requests import Reading
 
 PAGE = 256
-"""Events that a call holds at the most."""
+"""Events that a call holds at the most, and no more than one beyond `PAGE_BYTES` of the store."""
 
 THREADS = 16
 """Threads that wait for the store."""
 
+PATTERN_THREADS = 2
+"""Threads that wait for it to match regular expressions: bad ones hold up each other only."""
+
 T = TypeVar("T")
+
+
+STRIDE = 16 * PAGE
+"""Positions that are looked through in one go for what regular expressions let pass."""
+
+
+class Page(NamedTuple):
+    """Events that were read, and where to read on; None at the end of what was asked for.
+
+    It says so as a read does: a revision, or a position, which backwards is not included.
+    """
+
+    events: list[Resolved]
+    next: int | None
 
 
 class Desk:
@@ -33,23 +52,32 @@ class Desk:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self._threads = ThreadPoolExecutor(THREADS, "store")
+        self._matchers = ThreadPoolExecutor(PATTERN_THREADS, "matcher")
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
         self._stop = store.listen(self._ring)
+        self._commits = Commits(lambda writes: self.call(lambda: store.write_each(writes)))
 
     async def call(self, act: Callable[[], T]) -> T:
         """What `act` returns, or raises."""
         return await self._loop.run_in_executor(self._threads, act)
 
-    async def page(self, reading: Reading, start: int | None, limit: int) -> list[Resolved]:
-        """The next events of a read, `limit` at the most; links resolved if it asks for that."""
-        return await self.call(lambda: self._page(reading, start, limit))
+    async def write(self, writes: Sequence[Write]) -> list[Outcome]:
+        """What each of `writes` came to; those of other calls may share their transaction."""
+        return await self._commits.write(writes)
 
-    async def window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> list[Resolved]:
+    async def page(self, reading: Reading, start: int | None, limit: int) -> Page:
+        """The next events of a read, `limit` at the most; links resolved if it asks for that.
+
+        Without `start` they are the last ones. There may be none even though there is a next
+        page.
+        """
+        read = self._log_page if reading.stream is None else self._stream_page
+        return await self._read(reading, lambda: read(reading, start, limit))
+
+    async def window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> Page:
         """The first events, `limit` at the most, of the positions within `bounds`."""
-        return await self.call(
-            lambda: [self._resolved(reading, e) for e in self._window(bounds, limit, reading.only)]
-        )
+        return await self._read(reading, lambda: self._window(reading, bounds, limit))
 
     async def end(self) -> int:
         """The position of the last event of the log, -1 for an empty one."""
@@ -62,7 +90,12 @@ class Desk:
     def close(self) -> None:
         """Stop listening, and let the threads go."""
         self._stop()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._matchers):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _read(self, reading: Reading, act: Callable[[], Page]) -> Page:
+        threads = self._matchers if _matches(reading) else self._threads
+        return await self._loop.run_in_executor(threads, act)
 
     def _ring(self) -> None:
         self._loop.call_soon_threadsafe(self._wake)
@@ -71,16 +104,48 @@ class Desk:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 
-    def _page(self, reading: Reading, start: int | None, limit: int) -> list[Resolved]:
+    def _stream_page(self, reading: Reading, start: int | None, limit: int) -> Page:
+        assert reading.stream is not None
         backwards = reading.backwards
-        if reading.stream is None:
-            found = self.store.read_all(start, backwards=backwards, limit=limit, only=reading.only)
-        else:
-            found = self.store.read_stream(reading.stream, start, backwards=backwards, limit=limit)
-        return [self._resolved(reading, event) for event in found]
+        found = self.store.read_stream(reading.stream, start, backwards=backwards, limit=limit)
+        page, more = self._filled(reading, found, limit)
+        following = page[-1].original.revision + (-1 if backwards else 1) if more else -1
+        return Page(page, following if following >= 0 else None)
 
-    def _window(self, bounds: tuple[int, int], limit: int, only: Filter) -> list[RecordedEvent]:
-        return self.store.read_window(*bounds, limit=limit, only=only)
+    def _log_page(self, reading: Reading, start: int | None, limit: int) -> Page:
+        end = self.store.end()
+        stride = STRIDE if _matches(reading) else end + 1
+        if reading.backwards:
+            last = end if start is None else min(start - 1, end)
+            first = max(0, last - stride + 1)
+            beyond = first if first > 0 else None
+        else:
+            first = start or 0
+            last = min(end, first + stride - 1)
+            beyond = last + 1 if last < end else None
+        page = self._window(reading, (first, last), limit)
+        return page if page.next is not None else page._replace(next=beyond)
+
+    def _window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> Page:
+        backwards = reading.backwards
+        found = self.store.scan(*bounds, backwards=backwards, limit=limit, only=reading.only)
+        page, more = self._filled(reading, found, limit)
+        following = page[-1].original.position + (0 if backwards else 1) if more else None
+        return Page(page, following)
+
+    def _filled(
+        self, reading: Reading, found: Iterator[RecordedEvent], limit: int
+    ) -> tuple[list[Resolved], bool]:
+        """The first events of `found`, and whether there may be others."""
+        page: list[Resolved] = []
+        size = 0
+        for event in found:
+            each = self._resolved(reading, event)
+            page.append(each)
+            size += weight(part for part in (each.event, each.link) if part is not None)
+            if size >= PAGE_BYTES:
+                return page, True
+        return page, len(page) >= limit
 
     def _resolved(self, reading: Reading, event: RecordedEvent) -> Resolved:
         target = target_of(event) if reading.resolve else None
@@ -93,3 +158,8 @@ class Desk:
             found = self.store.read_stream(stream, revision, limit=1)
             return next((event for event in found if event.revision == revision), None)
         return None
+
+
+def _matches(reading: Reading) -> bool:
+    """Whether it asks for what regular expressions let pass."""
+    return bool(reading.only.stream_pattern or reading.only.type_pattern)

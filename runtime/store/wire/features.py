@@ -7,6 +7,7 @@ of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import grpc
@@ -53,6 +54,12 @@ def supported_methods(services: Mapping[str, Sequence[str]]) -> bytes:
     return encoded
 
 
+def supported(encoded: bytes) -> Any:
+    """The answer to `GetSupportedMethods`, decoded."""
+    return _answer_type().FromString(encoded)
+
+
+@cache
 def _answer_type() -> Any:
     field = FieldDescriptorProto
     text, message = field.TYPE_STRING, field.TYPE_MESSAGE

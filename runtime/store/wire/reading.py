@@ -9,75 +9,93 @@ from esdbclient.protos.Grpc import streams_pb2
 
 from runtime.errors import StreamNotFound
 from runtime.store.expectation import TOMBSTONE
-from runtime.store.link import Resolved
 from runtime.store.wire import answers
-from runtime.store.wire.desk import PAGE, Desk
-from runtime.store.wire.refusal import deleted
+from runtime.store.wire.desk import PAGE, STRIDE, Desk, Page
+from runtime.store.wire.encoding import read_event
 from runtime.store.wire.requests import Reading
 
-Answers = AsyncIterator[streams_pb2.ReadResp]
+Answers = AsyncIterator[streams_pb2.ReadResp | bytes]
 LIVE_BUFFER = 32
 """Events by which a subscription may be behind and still count as live."""
 
 
 async def read(desk: Desk, reading: Reading) -> Answers:
     """The events that were asked for, once; what stands behind a page is not held."""
-    if reading.at_end and not reading.backwards:
-        return
     left = TOMBSTONE if reading.limit is None else reading.limit
-    start = None if reading.at_end else reading.start or 0
-    step = -1 if reading.backwards else 1
-    while left > 0:
-        size = min(PAGE, left)
+    start, count = _start(reading), 0
+    more = left > 0
+    while more:
         try:
-            page = await desk.page(reading, start, size)
+            page = await desk.page(reading, start, min(PAGE, left - count))
         except StreamNotFound:
             assert reading.stream is not None
             yield answers.not_found(reading.stream)
             return
-        for found in page:
-            yield answers.read_event(found, structured=reading.structured)
-        if len(page) < size:
-            return
-        left -= size
-        last = page[-1].original
-        start = last.revision + step if reading.stream else _beyond(last.position, step)
-        if start < 0:
-            return
+        for found in page.events:
+            yield read_event(found, structured=reading.structured)
+        start = page.next
+        count += len(page.events)
+        more = start is not None and count < left
+    if reading.stream is not None and reading.compatibility > 0:
+        for place in await _places(desk, reading, found=count > 0):
+            yield place
 
 
-def _beyond(position: int, step: int) -> int:
-    """Where the log is read on: forwards a start is included, backwards it is not."""
-    return position + 1 if step > 0 else position
+def _start(reading: Reading) -> int | None:
+    """Where a read begins; None for the last event."""
+    if reading.at_end:
+        return None if reading.backwards else TOMBSTONE
+    return reading.start or 0
+
+
+async def _places(desk: Desk, reading: Reading, *, found: bool) -> list[streams_pb2.ReadResp]:
+    """What newer clients are told of a stream behind its events.
+
+    Where it ends, and before that, if a read forwards found nothing, where it can be read on.
+    """
+    stream = reading.stream
+    assert stream is not None
+    last = await desk.call(lambda: desk.store.revision(stream))
+    told = [streams_pb2.ReadResp(last_stream_position=max(0, last))]
+    if not (found or reading.backwards or _start(reading) == last + 1):
+        told.insert(0, streams_pb2.ReadResp(first_stream_position=last + 1))
+    return told
 
 
 async def follow(desk: Desk, reading: Reading) -> Answers:
-    """The confirmation, the events behind the start, that it caught up, and then new ones."""
+    """The confirmation, the events behind the start, that it caught up, and then new ones.
+
+    The end, where that is the start, is where it is when the confirmation is sent.
+    """
+    cursor = await _cursor(desk, reading)
     yield streams_pb2.ReadResp(
         confirmation=streams_pb2.ReadResp.SubscriptionConfirmation(subscription_id=str(uuid4()))
     )
-    source = _follow_log(desk, reading) if reading.stream is None else _follow(desk, reading)
-    async for answer in source:
+    through = _follow_log if reading.stream is None else _follow_stream
+    async for answer in through(desk, reading, cursor):
         yield answer
 
 
-async def _follow(desk: Desk, reading: Reading) -> Answers:
+async def _cursor(desk: Desk, reading: Reading) -> int:
+    """The revision or the position behind which a subscription begins."""
     stream = reading.stream
-    assert stream is not None
-    cursor = -1 if reading.start is None else reading.start
-    if reading.at_end:
-        cursor = await desk.call(lambda: desk.store.revision(stream))
+    if not reading.at_end:
+        return -1 if reading.start is None else reading.start
+    if stream is None:
+        return await desk.end()
+    return await desk.call(lambda: desk.store.revision(stream))
+
+
+async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
     live = False
     while True:
         grown = desk.growth()
         page = await _stream_page(desk, reading, cursor + 1)
-        live = live and len(page) <= LIVE_BUFFER
-        for found in page:
-            yield answers.read_event(found, structured=reading.structured)
+        live = live and len(page.events) <= LIVE_BUFFER
+        for found in page.events:
+            yield read_event(found, structured=reading.structured)
             cursor = found.original.revision
-        if cursor == TOMBSTONE:
-            raise deleted(stream)
-        if len(page) == PAGE:
+        if page.next is not None:
             continue
         if not live:
             live = True
@@ -85,16 +103,14 @@ async def _follow(desk: Desk, reading: Reading) -> Answers:
         await grown.wait()
 
 
-async def _stream_page(desk: Desk, reading: Reading, start: int) -> list[Resolved]:
+async def _stream_page(desk: Desk, reading: Reading, start: int) -> Page:
     try:
         return await desk.page(reading, start, PAGE)
     except StreamNotFound:
-        return []
+        return Page([], None)
 
 
-async def _follow_log(desk: Desk, reading: Reading) -> Answers:
-    end = await desk.end()
-    cursor = end if reading.at_end else -1 if reading.start is None else reading.start
+async def _follow_log(desk: Desk, reading: Reading, cursor: int) -> Answers:
     progress = Progress(reading.window, cursor)
     live = False
     while True:
@@ -104,9 +120,9 @@ async def _follow_log(desk: Desk, reading: Reading) -> Answers:
         while cursor < end:
             last = min(end, cursor + progress.stride)
             page = await desk.window(reading, (cursor + 1, last), PAGE)
-            for found in page:
-                yield answers.read_event(found, structured=reading.structured)
-            cursor = page[-1].original.position if len(page) == PAGE else last
+            for found in page.events:
+                yield read_event(found, structured=reading.structured)
+            cursor = last if page.next is None else page.next - 1
             if progress.due(cursor):
                 yield answers.checkpoint(cursor)
         if not live:
@@ -127,7 +143,7 @@ class Progress:
     @property
     def stride(self) -> int:
         """Positions to look at in one go."""
-        return 16 * PAGE if self._window is None else min(self._window, 16 * PAGE)
+        return STRIDE if self._window is None else min(self._window, STRIDE)
 
     def due(self, position: int) -> bool:
         """Whether to tell `position`, since a window was looked through."""

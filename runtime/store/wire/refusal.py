@@ -47,6 +47,13 @@ def unauthenticated() -> Refusal:
     return Refusal(StatusCode.UNAUTHENTICATED, "Invalid credentials")
 
 
+class TooLate(Refusal):
+    """An append that its client wanted stored at a time which has passed."""
+
+    def __init__(self) -> None:
+        super().__init__(StatusCode.DEADLINE_EXCEEDED, "Timeout: the append's deadline has passed")
+
+
 def invalid(details: str) -> Refusal:
     """A request that cannot be understood."""
     return Refusal(StatusCode.INVALID_ARGUMENT, details)
@@ -118,15 +125,22 @@ def expected_number(expected: int | Expected) -> int:
 
 
 def of_store(error: StoreError, stream: str) -> Refusal:
-    """What an error of the store is told as; `stream` is the one that was asked about."""
+    """What an error of the store is told as; `stream` is the one that was asked about.
+
+    Where the store is, its clients are not told.
+    """
     if isinstance(error, StreamDeleted):
         return deleted(stream)
     if isinstance(error, FilterInvalid):
         return invalid(str(error))
     assert not isinstance(error, WrongExpectedVersion)
-    return Refusal(StatusCode.UNAVAILABLE, str(error))
+    if type(error) is StoreError:
+        return invalid("the store cannot hold or find what was asked: correct the call")
+    failed = f"the store failed ({type(error).__name__}): the server's log says how"
+    return Refusal(StatusCode.UNAVAILABLE, failed)
 
 
 def _header(key: str, value: str) -> tuple[str, str]:
     """A trailer; what HTTP headers cannot hold is escaped."""
-    return key, value.encode("ascii", "backslashreplace").decode("ascii")
+    plain = (each if " " <= each <= "~" else f"\\u{ord(each):04x}" for each in value)
+    return key, "".join(plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,8 +21,12 @@ Expecting = (
     | streams_pb2.TombstoneReq.Options
     | streams_pb2.BatchAppendReq.Options
 )
+MAX_NAME = 1024
+"""Bytes of a stream's name; errors tell it in trailers, of which clients take few kilobytes."""
+
 JSON = "application/json"
 _SIGN = 1 << 63
+_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Reading:
 
 def stream_name(identifier: shared_pb2.StreamIdentifier) -> str:
     """The name of a stream."""
+    if len(identifier.stream_name) > MAX_NAME:
+        raise invalid(f"the name of the stream is longer than {MAX_NAME} bytes: shorten it")
     try:
         name = identifier.stream_name.decode()
     except UnicodeDecodeError:
@@ -98,14 +105,30 @@ def new_event(message: Proposed) -> NewEvent:
 
 
 def size_of(events: Iterable[NewEvent]) -> int:
-    """What events count for against the limit of an append, in bytes."""
-    return sum(len(e.data) + len(e.metadata) + 2 * len(e.type) for e in events)
+    """What events count for against the limit of an append, in bytes; each at least its id."""
+    sizes = (len(e.data) + len(e.metadata) + 2 * len(e.type) for e in events)
+    return sum(max(_ID_BYTES, size) for size in sizes)
 
 
-def check_size(events: Iterable[NewEvent], most: int) -> None:
+def check_size(size: int, most: int) -> None:
     """Refuse what is larger than an append may be."""
-    if size_of(events) > most:
+    if size > most:
         raise TooBig(most)
+
+
+def deadline_of(options: streams_pb2.BatchAppendReq.Options, now: float) -> float:
+    """When a batch must be stored that begins at `now`, in seconds since 1970.
+
+    >>> deadline_of(streams_pb2.BatchAppendReq.Options(deadline={"seconds": 5}), 100.0)
+    105.0
+    """
+    which = options.WhichOneof("deadline_option")
+    if which == "deadline":
+        return now + options.deadline.seconds + options.deadline.nanos / 1e9
+    if which == "deadline_21_10_0":
+        time = options.deadline_21_10_0
+        return time.seconds + time.nanos / 1e9
+    return math.inf
 
 
 def reading(options: streams_pb2.ReadReq.Options) -> Reading:

@@ -13,7 +13,6 @@ from esdbclient.protos.Grpc import (
     gossip_pb2,
     gossip_pb2_grpc,
     streams_pb2,
-    streams_pb2_grpc,
 )
 from google.protobuf.descriptor import FileDescriptor
 
@@ -26,6 +25,7 @@ from runtime.store.wire.desk import Desk
 from runtime.store.wire.features import features_handler
 from runtime.store.wire.gossip import Gossip
 from runtime.store.wire.guard import Guard
+from runtime.store.wire.shield import Shield
 from runtime.store.wire.signin import SignIn
 from runtime.store.wire.streams import MAX_APPEND, Streams
 
@@ -35,10 +35,21 @@ MESSAGE_BYTES = 17 * 1024 * 1024
 CLOSING_SECONDS = 1.0
 """How long calls may go on when the server is stopped."""
 
+MAX_CALLS = 10_000
+"""Calls that may go on at once, subscriptions among them; further ones are refused."""
+
+KEEPALIVE_MS = 20_000
+"""How long a connection may be silent until the client is asked whether it is still there, and
+how long it may take to answer. Clients may ask as often as they like: they do every 10 s."""
+
 _OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
 )
 
 
@@ -80,7 +91,9 @@ async def serve(
     Raises `AddressUnusable` where the address cannot be listened on, or the certificate
     cannot be used.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(
+        interceptors=(Shield(),), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+    )
     desk = Desk(store)
     held = ExitStack()
     try:
@@ -88,7 +101,6 @@ async def serve(
         gate, managing = _guarded(desk, serving.access, held)
         operating = {} if stop is None else {"Shutdown": operations.shutdown_by(stop)}
         streams = Streams(desk, gate, serving.max_append)
-        streams_pb2_grpc.add_StreamsServicer_to_server(streams, server)  # type: ignore[no-untyped-call]
         gossip = Gossip(serving.advertised or serving.host, port)
         gossip_pb2_grpc.add_GossipServicer_to_server(gossip, server)  # type: ignore[no-untyped-call]
         offered = _methods() | {operations.SERVICE: [*operating]}
@@ -96,6 +108,7 @@ async def serve(
             offered[users.SERVICE] = [*managing]
         server.add_generic_rpc_handlers(
             (
+                streams.handler(),
                 operations.operations_handler(gate, operating),
                 grpc.method_handlers_generic_handler(users.SERVICE, managing),
                 features_handler(offered),

@@ -144,6 +144,42 @@ class TestRead:
         assert [one.event.event.stream_revision for one in found] == [0]
 
     @pytest.mark.parametrize(
+        ("start", "changes", "told"),
+        [
+            (0, {}, [0, 1, 2, "last 2"]),
+            (1, {"count": 1}, [1, "last 2"]),
+            (3, {}, ["last 2"]),
+            (9, {}, ["first 3", "last 2"]),
+            (1, {"read_direction": Options.ReadDirection.Backwards}, [1, 0, "last 2"]),
+            (1, {"control_option": {"compatibility": 0}}, [1, 2]),
+            (None, {}, ["first 3", "last 2"]),
+        ],
+    )
+    def test_newer_clients_are_told_where_a_stream_ends(
+        self,
+        streams: streams_pb2_grpc.StreamsStub,
+        store: SqliteStore,
+        start: int | None,
+        changes: dict[str, object],
+        told: list[int | str],
+    ) -> None:
+        store.append("s-1", Expected.ANY, [NewEvent(named_id(n), "A", b"{}", b"") for n in "abc"])
+        stream = Options.StreamOptions(stream_identifier=identifier(), revision=start)
+        if start is None:
+            stream.end.SetInParent()
+        of = read_options(**{"stream": stream, "control_option": {"compatibility": 1}} | changes)
+        assert [_seen(one) for one in streams.Read(streams_pb2.ReadReq(options=of))] == told
+
+    def test_newer_clients_are_told_of_no_stream(
+        self, streams: streams_pb2_grpc.StreamsStub
+    ) -> None:
+        stream = Options.StreamOptions(stream_identifier=identifier())
+        stream.end.SetInParent()
+        of = read_options(stream=stream, control_option={"compatibility": 1})
+        (one,) = streams.Read(streams_pb2.ReadReq(options=of))
+        assert one.HasField("stream_not_found")
+
+    @pytest.mark.parametrize(
         ("asked", "told"),
         [
             (Options(), "neither a stream nor $all"),
@@ -158,3 +194,12 @@ class TestRead:
             list(streams.Read(streams_pb2.ReadReq(options=asked)))
         assert refused.value.code() == StatusCode.INVALID_ARGUMENT
         assert told in refused.value.details()
+
+
+def _seen(answer: streams_pb2.ReadResp) -> int | str:
+    """The revision of an event, or what is told of the stream."""
+    if answer.HasField("event"):
+        return int(answer.event.event.stream_revision)
+    which = answer.WhichOneof("content")
+    assert which in ("first_stream_position", "last_stream_position")
+    return f"{which.partition('_')[0]} {getattr(answer, which)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from uuid import uuid4
 
 import pytest
 from esdbclient import (
@@ -22,7 +23,8 @@ from esdbclient.exceptions import (
     WrongCurrentVersion,
 )
 
-from runtime.store import SqliteStore
+from runtime.events import NewEvent as StoredEvent
+from runtime.store import Expected, SqliteStore
 
 ANY, NO_STREAM, EXISTS = StreamState.ANY, StreamState.NO_STREAM, StreamState.EXISTS
 
@@ -159,6 +161,23 @@ class TestRead:
         assert kinds(filter_exclude=("T.*",)) == ["One", "One", "$metadata"]
         assert kinds(filter_include=("a-",), filter_by_stream_name=True) == []
         assert kinds(filter_include=("a-.*",), filter_by_stream_name=True) == ["One", "One"]
+
+    def test_what_patterns_let_pass_far_apart(
+        self, client: EventStoreDBClient, store: SqliteStore
+    ) -> None:
+        for kind, count in (("One", 1), ("Other", 9_000), ("Two", 2), ("Other", 9_000)):
+            many = [StoredEvent(uuid4().bytes, kind, b"", b"") for _ in range(count)]
+            store.append("s-1", Expected.ANY, many)
+
+        def kinds(**options: object) -> list[str]:
+            return [e.type for e in client.read_all(filter_include=("One", "Two"), **options)]
+
+        assert kinds() == ["One", "Two", "Two"]
+        assert kinds(backwards=True) == ["Two", "Two", "One"]
+        assert kinds(limit=2) == ["One", "Two"]
+        assert kinds(limit=2, backwards=True) == ["Two", "Two"]
+        assert kinds(commit_position=2) == ["Two", "Two"]
+        assert kinds(commit_position=9_003, backwards=True) == ["Two", "One"]
 
     def test_links(self, client: EventStoreDBClient) -> None:
         append(client, "s-1", 3)

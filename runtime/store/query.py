@@ -47,6 +47,10 @@ _NAMES = """
 SELECT s.name FROM streams s
 WHERE {} AND EXISTS (SELECT 1 FROM events WHERE stream = s.id) ORDER BY s.name
 """
+_BOOKKEEPING = (
+    "(s.name >= '$persistentsubscription-$all::' AND s.name < '$persistentsubscription-$all:;'"
+    " AND (substr(s.name, -11) = '-checkpoint' OR substr(s.name, -7) = '-parked'))"
+)
 _OPEN, _METADATA = Policy(), Policy(max_count=1)
 
 Key = TypeVar("Key", int, str)
@@ -203,6 +207,7 @@ def _condition(only: Filter) -> tuple[str, list[str]]:
         _any_of([name_range("e.type", prefix, prefix) for prefix in only.type_prefixes]),
         _found("s.name", only.stream_pattern),
         _found("e.type", only.type_pattern),
+        (f"NOT {_BOOKKEEPING}" if only.hide_bookkeeping else "1", []),
     ]
     return " AND ".join(sql for sql, _ in conditions), [each for _, of in conditions for each in of]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+
 from esdbclient.protos.Grpc import code_pb2, shared_pb2, status_pb2, streams_pb2
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
@@ -32,20 +34,25 @@ def uuid_of(event_id: bytes, *, structured: bool) -> shared_pb2.UUID:
 
 def recorded(event: RecordedEvent, *, structured: bool) -> _Recorded:
     """An event; `created` counts 100 ns since 1970."""
-    return _Recorded(
-        id=uuid_of(event.event_id, structured=structured),
-        stream_identifier=identifier(event.stream),
-        stream_revision=event.revision,
-        prepare_position=event.position,
-        commit_position=event.position,
-        metadata={
+    return _Recorded(**recorded_fields(event, structured=structured))
+
+
+def recorded_fields(event: RecordedEvent, *, structured: bool) -> dict[str, typing.Any]:
+    """The fields of an event, which are the same in each of the services."""
+    return {
+        "id": uuid_of(event.event_id, structured=structured),
+        "stream_identifier": identifier(event.stream),
+        "stream_revision": event.revision,
+        "prepare_position": event.position,
+        "commit_position": event.position,
+        "metadata": {
             "type": event.type,
             "content-type": JSON if event.json else BINARY,
             "created": str(event.recorded_at // _TICK),
         },
-        custom_metadata=event.metadata,
-        data=event.data,
-    )
+        "custom_metadata": event.metadata,
+        "data": event.data,
+    }
 
 
 def read_event(found: Resolved, *, structured: bool) -> streams_pb2.ReadResp:

@@ -90,4 +90,5 @@ def of_store(error: StoreError, stream: str) -> Refusal:
 
 def _header(key: str, value: str) -> tuple[str, str]:
     """A trailer; what HTTP headers cannot hold is escaped."""
+    value = "".join(each if each.isprintable() else repr(each)[1:-1] for each in value)
     return key, value.encode("ascii", "backslashreplace").decode("ascii")

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
 from esdbclient.protos.Grpc import (
     gossip_pb2,
     gossip_pb2_grpc,
+    persistent_pb2,
+    persistent_pb2_grpc,
     streams_pb2,
     streams_pb2_grpc,
 )
 from google.protobuf.descriptor import FileDescriptor
 
 from runtime.errors import AddressUnusable
+from runtime.store.persistent.subsystem import Subsystem
 from runtime.store.sqlite import SqliteStore
 from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.features import features_handler
 from runtime.store.wire.gossip import Gossip
+from runtime.store.wire.persistent import PersistentSubscriptions
 from runtime.store.wire.streams import MAX_APPEND, Streams
 
 MESSAGE_BYTES = 17 * 1024 * 1024
@@ -61,19 +65,22 @@ async def serve(store: SqliteStore, serving: Serving) -> AsyncIterator[int]:
     """
     server = grpc.aio.server(options=_OPTIONS)
     desk = Desk(store)
-    try:
+    async with AsyncExitStack() as closing:
+        closing.callback(desk.close)
+        closing.push_async_callback(server.stop, CLOSING_SECONDS)
         port = _listen(server, serving)
         gate: Gate = OpenGate()
         streams = Streams(desk, gate, serving.max_append)
         streams_pb2_grpc.add_StreamsServicer_to_server(streams, server)  # type: ignore[no-untyped-call]
+        subsystem = await Subsystem.open(desk)
+        closing.push_async_callback(subsystem.close)
+        persistent = PersistentSubscriptions(subsystem, gate)
+        persistent_pb2_grpc.add_PersistentSubscriptionsServicer_to_server(persistent, server)  # type: ignore[no-untyped-call]
         gossip = Gossip(serving.advertised or serving.host, port)
         gossip_pb2_grpc.add_GossipServicer_to_server(gossip, server)  # type: ignore[no-untyped-call]
         server.add_generic_rpc_handlers((features_handler(_methods()),))
         await server.start()
         yield port
-    finally:
-        await server.stop(CLOSING_SECONDS)
-        desk.close()
 
 
 def _listen(server: grpc.aio.Server, serving: Serving) -> int:
@@ -90,6 +97,10 @@ def _listen(server: grpc.aio.Server, serving: Serving) -> int:
 
 
 def _methods() -> dict[str, list[str]]:
-    files: tuple[FileDescriptor, ...] = (streams_pb2.DESCRIPTOR, gossip_pb2.DESCRIPTOR)
+    files: tuple[FileDescriptor, ...] = (
+        streams_pb2.DESCRIPTOR,
+        gossip_pb2.DESCRIPTOR,
+        persistent_pb2.DESCRIPTOR,
+    )
     services = [service for file in files for service in file.services_by_name.values()]
     return {each.full_name: [method.name for method in each.methods] for each in services}

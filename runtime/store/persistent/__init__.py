@@ -1,0 +1,1 @@
+"""Persistent subscriptions: groups of consumers that share a stream, and where they have come."""

@@ -1,0 +1,165 @@
+"""The streams in which a store keeps its persistent subscriptions. Every method waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from uuid import uuid4
+
+import msgspec
+
+from runtime.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
+from runtime.events import NewEvent, RecordedEvent, time_text
+from runtime.store.link import LINK_TYPE, Resolved
+from runtime.store.persistent import config
+from runtime.store.persistent.commands import Checkpoint, Park, Record, Truncate
+from runtime.store.persistent.config import Config
+from runtime.store.persistent.group import Standing
+from runtime.store.persistent.messages import PageRead, ParkedRead
+from runtime.store.persistent.place import place_of, place_text
+from runtime.store.persistent.settings import ALL, Name, Subscription
+from runtime.store.policy import METADATA_TYPE, metastream, revived_metadata
+from runtime.store.port import Append, Appended, Expected, Write
+from runtime.store.resolution import resolve
+from runtime.store.sqlite import SqliteStore
+
+CHECKPOINT_TYPE = "$SubscriptionCheckpoint"
+STRIDE = 4096
+"""Positions of the log that one read looks at."""
+
+_KEEP = msgspec.json.encode({"$maxCount": 2})
+
+
+class Archive:
+    """Reads and writes them, and the events that groups are for."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def config(self) -> Config:
+        """The groups as they were last written down; raises `StoreDamaged` if that is none."""
+        last = self._last(config.STREAM)
+        return Config() if last is None else Config(last.data)
+
+    def save(self, changed: Config) -> None:
+        """Make the groups durable."""
+        data = changed.encoded(time_text(time.time_ns()))
+        event = _event(config.TYPE, data)
+        self._store.write(Write(self._bounded(config.STREAM, event)))
+
+    def end(self, stream: str) -> int:
+        """The last position of the log, or the last revision of a stream; -1 if there is none."""
+        if stream == ALL:
+            return self._store.end()
+        with suppress(StreamDeleted):
+            return self._store.revision(stream)
+        return -1
+
+    def standing(self, name: Name) -> Standing:
+        """Where a group has come; a checkpoint that cannot be read counts for none."""
+        first = next(iter(self._stream(name.parked, 0, 1)), None)
+        last = self.end(name.parked)
+        return Standing(self._checkpoint(name), last + 1 if first is None else first.revision, last)
+
+    def page(self, of: Subscription, start: int, limit: int) -> PageRead:
+        """The next events that a group is for, `limit` at the most."""
+        if of.name.stream == ALL:
+            return self._log_page(of, start, limit)
+        events = self._stream(of.name.stream, start, limit)
+        through = events[-1].revision if events else start - 1
+        return PageRead(self._resolved(of, events), through, len(events) == limit)
+
+    def parked(self, name: Name, start: int, limit: int) -> ParkedRead:
+        """The next parked events, resolved, `limit` at the most."""
+        events = self._stream(name.parked, start, limit)
+        return ParkedRead([resolve(self._store, event) for event in events])
+
+    def record(self, name: Name, records: Sequence[Record]) -> list[Appended]:
+        """Make records durable in one transaction; answers where each is, in their order."""
+        appends: list[Append] = []
+        ends: list[int] = []
+        for record in records:
+            appends += self._appends(name, record)
+            ends.append(len(appends) - 1)
+        answers = self._store.write(Write(appends))
+        return [answers[end] for end in ends]
+
+    def delete(self, name: Name) -> None:
+        """Delete the streams of a group, as far as there are any."""
+        for stream in (name.checkpoints, name.parked):
+            with suppress(WrongExpectedVersion, StreamDeleted):
+                self._store.delete(stream)
+
+    def _log_page(self, of: Subscription, start: int, limit: int) -> PageRead:
+        end = self._store.end()
+        last = min(end, start + STRIDE - 1)
+        only = replace(of.only, hide_bookkeeping=True)
+        events = self._store.read_window(start, last, limit=limit, only=only)
+        through = events[-1].position if len(events) == limit else last
+        return PageRead(self._resolved(of, events), through, through < end)
+
+    def _resolved(self, of: Subscription, events: Sequence[RecordedEvent]) -> list[Resolved]:
+        if not of.settings.resolve:
+            return [Resolved(event) for event in events]
+        return [resolve(self._store, event) for event in events]
+
+    def _appends(self, name: Name, record: Record) -> list[Append]:
+        match record:
+            case Park():
+                return [Append(name.parked, Expected.ANY, [_link(record)])]
+            case Checkpoint():
+                text = place_text(name.stream, record.place)
+                event = _event(CHECKPOINT_TYPE, msgspec.json.encode(text))
+                return self._bounded(name.checkpoints, event)
+            case Truncate():
+                return [self._metadata(name.parked, record.before)]
+
+    def _metadata(self, stream: str, before: int) -> Append:
+        last = self._last(metastream(stream))
+        data = revived_metadata(b"{}" if last is None else last.data, before)
+        return Append(metastream(stream), Expected.ANY, [_event(METADATA_TYPE, data)])
+
+    def _bounded(self, stream: str, event: NewEvent) -> list[Append]:
+        """The append of an event to a stream of which the last two are kept."""
+        append = Append(stream, Expected.ANY, [event])
+        if self.end(metastream(stream)) >= 0:
+            return [append]
+        return [Append(metastream(stream), Expected.ANY, [_event(METADATA_TYPE, _KEEP)]), append]
+
+    def _checkpoint(self, name: Name) -> int | None:
+        last = self._last(name.checkpoints)
+        if last is None:
+            return None
+        try:
+            return place_of(name.stream, msgspec.json.decode(last.data, type=str))
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+            return None
+
+    def _last(self, stream: str) -> RecordedEvent | None:
+        with suppress(StreamNotFound, StreamDeleted):
+            return next(self._store.read_stream(stream, backwards=True, limit=1), None)
+        return None
+
+    def _stream(self, stream: str, start: int, limit: int) -> list[RecordedEvent]:
+        with suppress(StreamNotFound, StreamDeleted):
+            return list(self._store.read_stream(stream, start, limit=limit))
+        return []
+
+
+def _event(kind: str, data: bytes, metadata: bytes = b"", *, json: bool = True) -> NewEvent:
+    return NewEvent(uuid4().bytes, kind, data, metadata, json)
+
+
+def _link(park: Park) -> NewEvent:
+    """What the parked stream holds of an event: a link to it, and why it was put aside."""
+    found = park.held.found
+    event = found.event
+    target = found.original.data if event is None else f"{event.revision}@{event.stream}".encode()
+    metadata = {
+        "added": time_text(time.time_ns()),
+        "reason": park.reason,
+        "subscriptionEventNumber": found.original.revision,
+    }
+    return _event(LINK_TYPE, target, msgspec.json.encode(metadata), json=False)

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from runtime.errors import StoreDamaged, SubscriptionFailed
+from runtime.store.expectation import TOMBSTONE
 from runtime.store.persistent.place import place_of, place_text
 from runtime.store.persistent.settings import ALL, Name, Settings, Subscription
 from runtime.store.port import Filter
@@ -20,7 +21,7 @@ from runtime.store.port import Filter
 STREAM, TYPE = "$persistentSubscriptionConfig", "$PersistentConfig"
 _VERSION = "2"
 _Int = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
-_Place = Annotated[int, msgspec.Meta(ge=-1, lt=2**63)]
+_Place = Annotated[int, msgspec.Meta(ge=-1, le=TOMBSTONE)]
 _BY_STREAM, _BY_TYPE = "streamid", "eventtype"
 _REGEX, _PREFIX = "regex", "prefix"
 
@@ -58,6 +59,9 @@ class _Config(msgspec.Struct, rename="camel"):
     updated: str = ""
     updated_by: str | None = None
     entries: list[msgspec.Raw] = []
+
+
+_ENTRIES = msgspec.json.Decoder(_Entry)
 
 
 class Config:
@@ -106,7 +110,7 @@ def _entries(data: bytes) -> Sequence[msgspec.Raw]:
 def _read(entry: msgspec.Raw) -> Subscription | None:
     """The group of an entry, None if it cannot be served."""
     try:
-        read = msgspec.json.decode(entry, type=_Entry)
+        read = _ENTRIES.decode(entry)
         settings = _settings(read)
         settings.check()
         only = Filter() if read.filter is None else _filter(read.filter)

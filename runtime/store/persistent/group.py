@@ -256,7 +256,8 @@ class Group:
             return
         batch = self._settings.read_batch
         asked = self._reading + self._parked.reading
-        room = self._settings.history_buffer - len(self._buffer) - batch * asked
+        held = len(self._buffer) + len(self._parking)
+        room = self._settings.history_buffer - held - batch * asked
         wanted = self._parked.wanted(min(batch, room))
         if wanted is not None:
             self._commands.append(ReadParked(*wanted))

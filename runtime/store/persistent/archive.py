@@ -20,7 +20,7 @@ from runtime.store.persistent.group import Standing
 from runtime.store.persistent.messages import PageRead, ParkedRead
 from runtime.store.persistent.place import place_of, place_text
 from runtime.store.persistent.settings import ALL, Name, Subscription
-from runtime.store.policy import METADATA_TYPE, metastream, revived_metadata
+from runtime.store.policy import METADATA_TYPE, metadata_with, metastream, read_policy
 from runtime.store.port import Append, Appended, Expected, Write
 from runtime.store.resolution import resolve
 from runtime.store.sqlite import SqliteStore
@@ -29,7 +29,8 @@ CHECKPOINT_TYPE = "$SubscriptionCheckpoint"
 STRIDE = 4096
 """Positions of the log that one read looks at."""
 
-_KEEP = msgspec.json.encode({"$maxCount": 2})
+KEPT = 2
+"""Checkpoints, and configurations, that are kept."""
 
 
 class Archive:
@@ -114,19 +115,23 @@ class Archive:
                 event = _event(CHECKPOINT_TYPE, msgspec.json.encode(text))
                 return self._bounded(name.checkpoints, event)
             case Truncate():
-                return [self._metadata(name.parked, record.before)]
-
-    def _metadata(self, stream: str, before: int) -> Append:
-        last = self._last(metastream(stream))
-        data = revived_metadata(b"{}" if last is None else last.data, before)
-        return Append(metastream(stream), Expected.ANY, [_event(METADATA_TYPE, data)])
+                data = metadata_with(self._metadata(name.parked), "$tb", record.before)
+                return [_described(name.parked, data)]
 
     def _bounded(self, stream: str, event: NewEvent) -> list[Append]:
-        """The append of an event to a stream of which the last two are kept."""
+        """The append of an event to a stream of which the last two are kept, or as many as it says.
+
+        It says nothing at first, nor once it was deleted.
+        """
         append = Append(stream, Expected.ANY, [event])
-        if self.end(metastream(stream)) >= 0:
+        data = self._metadata(stream)
+        if read_policy(data).max_count is not None:
             return [append]
-        return [Append(metastream(stream), Expected.ANY, [_event(METADATA_TYPE, _KEEP)]), append]
+        return [_described(stream, metadata_with(data, "$maxCount", KEPT)), append]
+
+    def _metadata(self, stream: str) -> bytes:
+        last = self._last(metastream(stream))
+        return b"{}" if last is None else last.data
 
     def _checkpoint(self, name: Name) -> int | None:
         last = self._last(name.checkpoints)
@@ -146,6 +151,10 @@ class Archive:
         with suppress(StreamNotFound, StreamDeleted):
             return list(self._store.read_stream(stream, start, limit=limit))
         return []
+
+
+def _described(stream: str, data: bytes) -> Append:
+    return Append(metastream(stream), Expected.ANY, [_event(METADATA_TYPE, data)])
 
 
 def _event(kind: str, data: bytes, metadata: bytes = b"", *, json: bool = True) -> NewEvent:

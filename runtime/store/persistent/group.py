@@ -254,10 +254,10 @@ class Group:
         """Ask for what there is room for, parked events first."""
         if not len(self._roster) or self._paused:
             return
-        batch = self._settings.read_batch
+        batch = self._settings.page
         asked = self._reading + self._parked.reading
         held = len(self._buffer) + len(self._parking)
-        room = self._settings.history_buffer - held - batch * asked
+        room = self._settings.room - held - batch * asked
         wanted = self._parked.wanted(min(batch, room))
         if wanted is not None:
             self._commands.append(ReadParked(*wanted))

@@ -12,6 +12,9 @@ from runtime.store.port import Filter
 ALL = "$all"
 """The name that stands for the whole log."""
 
+MAX_PAGE, MAX_HELD = 1_000, 100_000
+"""Events that are read at once, and held by a group, at the most, whatever its settings say."""
+
 _EVERYTHING = Filter()
 
 
@@ -62,6 +65,16 @@ class Settings:
     read_batch: int = 20
     history_buffer: int = 500
     extra_statistics: bool = False
+
+    @property
+    def page(self) -> int:
+        """Events that are read at once."""
+        return min(self.read_batch, MAX_PAGE)
+
+    @property
+    def room(self) -> int:
+        """Events that are held for consumers that have no room."""
+        return min(self.history_buffer, MAX_HELD)
 
     def check(self) -> None:
         """Raise `SubscriptionFailed` if a group cannot be served so."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from runtime.errors import (
+    StoreClosed,
     StoreDamaged,
     SubscriptionExists,
     SubscriptionFailed,
@@ -27,7 +28,8 @@ class Subsystem:
     """Creates, changes, deletes and runs groups. To be used inside one running event loop.
 
     Methods raise `SubscriptionMissing` where there is no group of that name, and
-    `SubscriptionFailed` where the configuration of the store cannot be read.
+    `SubscriptionFailed` where the configuration of the store cannot be read, and
+    `StoreClosed` while it stops.
     """
 
     def __init__(self, caller: Caller) -> None:
@@ -36,6 +38,7 @@ class Subsystem:
         self._archive = Archive(caller.store)
         self._config = Config()
         self._damage: str | None = None
+        self._running = False
         self._hosts: dict[Name, Host] = {}
         self._changing = asyncio.Lock()
         self._clocks: list[asyncio.Task[None]] = []
@@ -71,7 +74,7 @@ class Subsystem:
         name = subscription.name
         async with self._changing:
             self._check()
-            if name in self._config.groups:
+            if str(name) in map(str, self._config.groups):
                 raise SubscriptionExists(f"there is a group {name}: update it, or delete it first")
             checked = await self._checked(subscription)
             await self._save(self._config.with_group(checked))
@@ -131,6 +134,8 @@ class Subsystem:
         return found
 
     def _check(self) -> None:
+        if not self._running:
+            raise StoreClosed("the persistent subscriptions are being stopped: try again")
         if self._damage is not None:
             raise SubscriptionFailed(self._damage)
 
@@ -160,6 +165,7 @@ class Subsystem:
             self._config, self._damage = Config(), str(error)
         for subscription in self._config.groups.values():
             await self._begin(subscription)
+        self._running = True
 
     async def _begin(self, subscription: Subscription) -> None:
         read = partial(self._archive.standing, subscription.name)
@@ -167,6 +173,7 @@ class Subsystem:
         self._hosts[subscription.name] = Host(self._caller, subscription, standing)
 
     async def _stop(self) -> None:
+        self._running = False
         hosts, self._hosts = self._hosts, {}
         for name, host in hosts.items():
             await host.close(dropped(name, "stopped"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 
 from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
 
@@ -116,7 +116,7 @@ class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsService
         finally:
             host.leave(number)
             listening.cancel()
-            await asyncio.wait((listening,))
+            await asyncio.gather(listening, return_exceptions=True)
 
     @asynccontextmanager
     async def _operating(self, context: Context, name: Callable[[], Name]) -> AsyncIterator[Name]:
@@ -130,12 +130,11 @@ class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsService
 
 async def _listen(host: Host, number: int, seat: Seat, answers_of: Requests) -> None:
     """Pass on what a consumer answers, until it says no more."""
-    with suppress(asyncio.CancelledError):
-        try:
-            async for request in answers_of:
-                host.tell(requests.answer_of(request, number))
-        except Refusal as refusal:
-            seat.end(refusal)
+    try:
+        async for request in answers_of:
+            host.tell(requests.answer_of(request, number))
+    except Refusal as refusal:
+        seat.end(refusal)
 
 
 @contextmanager

@@ -103,10 +103,11 @@ class Model:
     def check_order(self, delivered: list[Deliver]) -> None:
         kinds, places = [], []
         for each in delivered:
-            replayed = each.found.original.stream == STREAM.parked
-            retried = each.retries > 0 and not replayed
+            original = each.found.original
+            replayed = original.stream == STREAM.parked
+            retried = self.met[original.stream, original.revision] > 1 and not replayed
             kinds.append(0 if retried else 1 if replayed else 2)
-            places += [each.found.original.revision] if retried else []
+            places += [original.revision] if retried else []
         if self.settings.strategy in {"RoundRobin", "DispatchToSingle"}:
             assert kinds == sorted(kinds), "a new event came before a retry or a replay"
             assert places == sorted(places), "retries are out of order"

@@ -345,6 +345,26 @@ class TestReplay:
         with connected(store) as other:
             assert other.get_subscription_info("g", "s-1").parked_message_count == 1
 
+    def test_of_a_group_made_anew(self, client: EventStoreDBClient) -> None:
+        self.parked(client, 3)
+        client.delete_subscription("g", "s-1")
+        client.delete_stream("s-1", current_version=ANY)
+        self.parked_anew(client)
+        client.replay_parked_events("g", "s-1")
+        with reading(client) as subscription:
+            (event,) = take(subscription, 1)
+            assert event.stream_position == 3
+            subscription.ack(event)
+            eventually(lambda: not parked_events(client))
+
+    def parked_anew(self, client: EventStoreDBClient) -> None:
+        append(client, 1)
+        create(client)
+        with reading(client) as subscription:
+            subscription.nack(next(subscription), "park")
+            eventually(lambda: client.get_subscription_info("g", "s-1").parked_message_count > 0)
+        assert client.get_subscription_info("g", "s-1").parked_message_count == 1
+
     def test_stops_where_it_is_told_to(
         self, client: EventStoreDBClient, channel: grpc.Channel
     ) -> None:

@@ -47,6 +47,10 @@ _NAMES = """
 SELECT s.name FROM streams s
 WHERE {} AND EXISTS (SELECT 1 FROM events WHERE stream = s.id) ORDER BY s.name
 """
+_WRITTEN = """
+SELECT DISTINCT s.name FROM events e CROSS JOIN streams s ON s.id = e.stream
+WHERE e.position BETWEEN ? AND ?
+"""
 _BOOKKEEPING = (
     "(s.name >= '$persistentsubscription-$all::' AND s.name < '$persistentsubscription-$all:;'"
     " AND (substr(s.name, -11) = '-checkpoint' OR substr(s.name, -7) = '-parked'))"
@@ -170,6 +174,11 @@ def stream_names(connection: sqlite3.Connection, prefix: str) -> list[str]:
     """The names that begin with `prefix`, sorted by their UTF-8 bytes."""
     names, arguments = name_range("s.name", prefix, prefix)
     return [name for (name,) in connection.execute(_NAMES.format(names), arguments)]
+
+
+def written_streams(connection: sqlite3.Connection, bounds: tuple[int, int]) -> set[str]:
+    """The names of the streams of the events whose positions are within `bounds`."""
+    return {name for (name,) in connection.execute(_WRITTEN, bounds)}
 
 
 def cursor_of(connection: sqlite3.Connection, checkpoint: str) -> str | None:

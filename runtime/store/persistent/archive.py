@@ -58,6 +58,12 @@ class Archive:
             return self._store.revision(stream)
         return -1
 
+    def written(self, after: int) -> tuple[set[str] | None, int]:
+        """The streams that were written behind a position, None for too many, and the end."""
+        end = self._store.end()
+        near = end - after <= STRIDE
+        return (self._store.written_streams(after + 1, end) if near else None), end
+
     def standing(self, name: Name) -> Standing:
         """Where a group has come; a checkpoint that cannot be read counts for none."""
         first = next(iter(self._stream(name.parked, 0, 1)), None)

@@ -78,6 +78,8 @@ class Buffer:
 
         New ones that it does not take wait with the retries, so that others pass them.
         """
+        if not can_go_on():
+            return
         self._retries = [h for h in self._retries if not (can_go_on() and give(h))]
         self._replays = deque(h for h in self._replays if not (can_go_on() and give(h)))
         while self._fresh and can_go_on():
@@ -89,7 +91,3 @@ class Buffer:
         """The event of the lowest place, apart from replays."""
         first = [*self._retries[:1], *([self._fresh[0]] if self._fresh else [])]
         return min(first, key=lambda held: held.place, default=None)
-
-    def places(self) -> list[tuple[bool, int]]:
-        """The keys of all events, in the order in which they are given."""
-        return [held.key for held in (*self._retries, *self._replays, *self._fresh)]

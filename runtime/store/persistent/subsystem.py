@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from runtime.errors import (
     StoreClosed,
     StoreDamaged,
+    StoreError,
     SubscriptionExists,
     SubscriptionFailed,
     SubscriptionMissing,
@@ -17,7 +19,7 @@ from runtime.store.pattern import check_pattern
 from runtime.store.persistent.archive import Archive
 from runtime.store.persistent.config import Config
 from runtime.store.persistent.host import Caller, Host, dropped
-from runtime.store.persistent.messages import Grown, Message, ReplayAsked, Tick
+from runtime.store.persistent.messages import Grown, ReplayAsked, Tick
 from runtime.store.persistent.settings import ALL, Name, Subscription
 
 TICK_SECONDS = 1.0
@@ -181,14 +183,19 @@ class Subsystem:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._tell(Tick())
+            for host in tuple(self._hosts.values()):
+                host.tell(Tick())
 
     async def _watch(self) -> None:
+        """Tell groups of what is new in their streams, and only those."""
+        seen = -1
         while True:
             grown = self._caller.growth()
-            self._tell(Grown())
+            written: set[str] | None = None
+            with suppress(StoreError):
+                look = partial(self._archive.written, seen)
+                written, seen = await self._caller.call(look)
+            for (stream, _), host in tuple(self._hosts.items()):
+                if written is None or stream in written or (stream == ALL and written):
+                    host.tell(Grown())
             await grown.wait()
-
-    def _tell(self, message: Message) -> None:
-        for host in tuple(self._hosts.values()):
-            host.tell(message)

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
 
 from runtime.errors import SubscriptionError
+from runtime.store.persistent import Subsystem
 from runtime.store.persistent.host import Host
 from runtime.store.persistent.seat import Seat
 from runtime.store.persistent.settings import ALL, Name
-from runtime.store.persistent.subsystem import Subsystem
 from runtime.store.wire import persistent_answers as answers
 from runtime.store.wire import persistent_requests as requests
 from runtime.store.wire.access import Act, Gate

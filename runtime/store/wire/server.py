@@ -18,7 +18,7 @@ from esdbclient.protos.Grpc import (
 from google.protobuf.descriptor import FileDescriptor
 
 from runtime.errors import AddressUnusable
-from runtime.store.persistent.subsystem import Subsystem
+from runtime.store.persistent import Subsystem
 from runtime.store.sqlite import SqliteStore
 from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk

@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import msgspec
 
-from runtime.errors import StreamDeleted, StreamNotFound, WrongExpectedVersion
+from runtime.errors import StoreError, StreamDeleted, StreamNotFound, WrongExpectedVersion
 from runtime.events import NewEvent, RecordedEvent, time_text
 from runtime.store.link import LINK_TYPE, Resolved
 from runtime.store.persistent import config
 from runtime.store.persistent.commands import Checkpoint, Park, Record, Truncate
 from runtime.store.persistent.config import Config
 from runtime.store.persistent.group import Standing
-from runtime.store.persistent.messages import PageRead, ParkedRead
+from runtime.store.persistent.messages import PageRead, ParkedRead, Recorded, RecordFailed
 from runtime.store.persistent.place import place_of, place_text
 from runtime.store.persistent.settings import ALL, Name, Subscription
 from runtime.store.policy import METADATA_TYPE, metadata_with, metastream, read_policy
@@ -83,15 +83,11 @@ class Archive:
         events = self._stream(name.parked, start, limit)
         return ParkedRead([resolve(self._store, event) for event in events])
 
-    def record(self, name: Name, records: Sequence[Record]) -> list[Appended]:
-        """Make records durable in one transaction; answers where each is, in their order."""
-        appends: list[Append] = []
-        ends: list[int] = []
-        for record in records:
-            appends += self._appends(name, record)
-            ends.append(len(appends) - 1)
-        answers = self._store.write(Write(appends))
-        return [answers[end] for end in ends]
+    def record(self, name: Name, records: Sequence[Record]) -> list[Recorded | RecordFailed]:
+        """Make records durable in one transaction; tells of each whether that was done."""
+        writes = [Write(self._appends(name, record)) for record in records]
+        outcomes = self._store.write_each(writes)
+        return [_outcome(*each) for each in zip(records, outcomes, strict=True)]
 
     def delete(self, name: Name) -> None:
         """Delete the streams of a group, as far as there are any."""
@@ -157,6 +153,14 @@ class Archive:
         with suppress(StreamNotFound, StreamDeleted):
             return list(self._store.read_stream(stream, start, limit=limit))
         return []
+
+
+def _outcome(record: Record, outcome: list[Appended] | Exception) -> Recorded | RecordFailed:
+    if isinstance(outcome, StoreError):
+        return RecordFailed(record)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return Recorded(record, outcome[-1].revision)
 
 
 def _described(stream: str, data: bytes) -> Append:

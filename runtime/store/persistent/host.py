@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from time import monotonic
 from typing import Any, Protocol, TypeVar
@@ -33,7 +33,6 @@ from runtime.store.persistent.messages import (
     Disconnected,
     Message,
     ReadFailed,
-    Recorded,
     RecordFailed,
 )
 from runtime.store.persistent.seat import Seat
@@ -158,14 +157,13 @@ class Host:
         self._recording = False
 
     async def _store(self, name: Name, records: list[Record]) -> None:
+        outcomes: Sequence[Message]
         try:
-            answers = await self._caller.call(lambda: self._archive.record(name, records))
+            outcomes = await self._caller.call(lambda: self._archive.record(name, records))
         except StoreError:
-            for record in records:
-                self.tell(RecordFailed(record))
-            return
-        for record, answer in zip(records, answers, strict=True):
-            self.tell(Recorded(record, answer.revision))
+            outcomes = [RecordFailed(record) for record in records]
+        for outcome in outcomes:
+            self.tell(outcome)
 
 
 def dropped(name: Name, why: str) -> SubscriptionDropped:

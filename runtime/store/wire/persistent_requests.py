@@ -21,6 +21,9 @@ from runtime.store.wire.requests import event_id, filter_of, stream_name
 MAX_IN_FLIGHT = 10_000
 """Events that one consumer may have in flight, however many it asks for."""
 
+MAX_REASON = 10_000
+"""Characters of a nack's reason that are kept with a parked event."""
+
 Changing = persistent_pb2.CreateReq.Options | persistent_pb2.UpdateReq.Options
 Naming = (
     persistent_pb2.ReadReq.Options
@@ -63,7 +66,7 @@ def answer_of(request: persistent_pb2.ReadReq, consumer: int) -> Acked | Nacked:
     if nack.action not in persistent_pb2.ReadReq.Nack.Action.values():
         raise invalid(f"{nack.action} is no action of a nack: use one of 0 to 4")
     ids = [event_id(each) for each in nack.ids]
-    return Nacked(consumer, ids, Action(nack.action), nack.reason)
+    return Nacked(consumer, ids, Action(nack.action), nack.reason[:MAX_REASON])
 
 
 def name_of(options: Naming) -> Name:

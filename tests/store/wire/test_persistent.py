@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -29,11 +28,10 @@ from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc
 from runtime.store import SqliteStore
 from runtime.store.persistent import subsystem
 from runtime.store.wire import Serving
-from tests.store.wire.consumer import Consumer, Event, identifier, options
+from tests.store.wire.consumer import SECONDS, Consumer, Event, eventually, identifier, options
 from tests.support.served import served
 
 ANY = StreamState.ANY
-SECONDS = 20
 CHECKPOINTS, PARKED = (
     f"$persistentsubscription-s-1::g-{what}" for what in ("checkpoint", "parked")
 )
@@ -92,13 +90,6 @@ def take(subscription: PersistentSubscription, count: int) -> list[RecordedEvent
 
 def revisions(events: Sequence[RecordedEvent]) -> list[int]:
     return [event.stream_position for event in events]
-
-
-def eventually(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not check():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 def parked_events(client: EventStoreDBClient, stream: str = PARKED) -> Sequence[RecordedEvent]:

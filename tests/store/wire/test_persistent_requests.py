@@ -13,8 +13,9 @@ from grpc import StatusCode
 from runtime.events import NewEvent, named_id
 from runtime.store import Expected, SqliteStore
 from runtime.store.persistent import config
+from runtime.store.persistent.settings import Name
 from runtime.store.wire.features import supported_methods
-from tests.store.wire.consumer import SECONDS, Consumer, Request, identifier, options
+from tests.store.wire.consumer import SECONDS, Consumer, Request, eventually, identifier, options
 
 Stub = persistent_pb2_grpc.PersistentSubscriptionsStub
 Create, Update = persistent_pb2.CreateReq, persistent_pb2.UpdateReq
@@ -297,6 +298,22 @@ class TestBadConsumers:
             assert consumer.positions(2) == [(0, 0), (1, 0)]
         with Consumer(channel) as consumer:
             assert consumer.positions(3) == [(0, 1), (1, 1), (2, 0)]
+
+    def test_a_stream_of_a_group_that_is_gone_for_good_hinders_no_other(
+        self, stub: Stub, channel: grpc.Channel, store: SqliteStore
+    ) -> None:
+        append(store, "a", "b")
+        create(stub, max_checkpoint_count=1)
+        name = Name("s-1", "g")
+        store.delete(name.checkpoints, hard=True)
+        with Consumer(channel) as consumer:
+            first, second = consumer.take(2)
+            consumer.ack(first)
+            consumer.nack(1, second, reason="x" * 100_000)
+            eventually(lambda: info(stub).parked_message_count == 1)
+        (link,) = store.read_stream(name.parked)
+        assert link.data == b"1@s-1"
+        assert len(link.metadata) < 11_000
 
     def test_a_read_without_a_message_is_over(self, channel: grpc.Channel) -> None:
         assert failing_read(channel)() == []

@@ -27,6 +27,7 @@ from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc
 
 from runtime.store import SqliteStore
 from runtime.store.persistent import subsystem
+from runtime.store.persistent.place import place_of
 from runtime.store.wire import Serving
 from tests.store.wire.consumer import SECONDS, Consumer, Event, eventually, identifier, options
 from tests.support.served import served
@@ -418,23 +419,34 @@ class TestCheckpoint:
             assert revisions(take(subscription, 2)) == [1, 2]
 
     def test_of_the_log_it_is_hidden_in_it(self, client: EventStoreDBClient) -> None:
+        """So are the events that were parked: the group would meet its own doings for ever."""
         append(client, 2)
         quick = {"min_checkpoint_count": 1, "checkpoint_after": 0.0}
         client.create_subscription_to_all("g", filter_exclude=(), **quick)
         with reading(client, None) as subscription:
-            for event in take(subscription, 4):
+            events = take(subscription, 4)
+            subscription.nack(events[0], "park")
+            for event in events[1:]:
                 subscription.ack(event)
+            at = events[-1].commit_position
 
             def written() -> bool:
                 told = client.get_subscription_info("g").last_checkpointed_event_position
-                return told.startswith("C:")
+                return place_of("$all", told or "C:0/P:0") >= at
 
             eventually(written)
-        (kept, *_) = client.get_stream("$persistentsubscription-$all::g-checkpoint")
+            append(client, 1)
+            met = set()
+            while "s-1" not in met:
+                met.add(next(subscription).stream_name)
+        streams = [f"$persistentsubscription-$all::g-{what}" for what in ("checkpoint", "parked")]
+        assert not met & set(streams)
+        kept, parked = (client.get_stream(stream)[-1] for stream in streams)
         assert kept.data.startswith(b'"C:')
+        assert parked.data == b"0@s-1"
         log = {event.stream_name for event in client.read_all(filter_exclude=())}
         assert "$persistentSubscriptionConfig" in log
-        assert not any(name.startswith("$persistentsubscription-$all::g") for name in log)
+        assert not log & set(streams)
 
 
 class TestStrategies:

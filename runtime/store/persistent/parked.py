@@ -43,9 +43,9 @@ class Parked:
         return self._reading
 
     def added(self, revision: int) -> None:
-        """An event was parked at `revision`; if it is the only one, nothing lies before it."""
-        if not self.count and not self._open:
-            self._next = self._cut = max(self._next, revision)
+        """An event was parked at `revision`: beyond the next one in a stream made anew."""
+        if revision > self._next and not self.count and not self._open:
+            self._next = self._cut = revision
         self._last = max(self._last, revision)
 
     def replay(self, last: int, stop_at: int | None) -> None:

@@ -29,6 +29,12 @@ position and says what to do.
     │   ├── StreamNotFound     no such stream
     │   ├── EventNotFound      no such event
     │   ├── FilterInvalid      a filter that cannot be applied
+    │   ├── SubscriptionError  a persistent subscription cannot do what was asked
+    │   │   ├── SubscriptionExists   there is one of that name
+    │   │   ├── SubscriptionMissing  there is none of that name
+    │   │   ├── SubscriptionFull     it has as many consumers as it may have
+    │   │   ├── SubscriptionDropped  it was changed, deleted or stopped under its consumers
+    │   │   └── SubscriptionFailed   it cannot be served as it is set, or not go on
     │   ├── AddressUnusable    a store cannot be served there, or reached by that address
     │   ├── StoreUnreachable   the server that holds it does not answer
     │   └── AppendRefused      the server does not take these events
@@ -192,6 +198,30 @@ class EventNotFound(StoreError):
 
 class FilterInvalid(StoreError):
     """A filter whose pattern is not a regular expression, or takes too long to be matched."""
+
+
+class SubscriptionError(StoreError):
+    """A persistent subscription cannot do what was asked."""
+
+
+class SubscriptionExists(SubscriptionError):
+    """There is a persistent subscription of that name."""
+
+
+class SubscriptionMissing(SubscriptionError):
+    """There is no persistent subscription of that name."""
+
+
+class SubscriptionFull(SubscriptionError):
+    """The persistent subscription has as many consumers as it may have."""
+
+
+class SubscriptionDropped(SubscriptionError):
+    """The persistent subscription was changed, deleted or stopped under its consumers."""
+
+
+class SubscriptionFailed(SubscriptionError):
+    """A persistent subscription that cannot be served as it is set, or cannot go on."""
 
 
 class AddressUnusable(StoreError):

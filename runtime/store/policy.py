@@ -90,7 +90,16 @@ def deleted_metadata() -> bytes:
 
 def revived_metadata(data: bytes, revision: int) -> bytes:
     """`data` changed so that events are seen from `revision` on."""
-    return msgspec.json.encode({**_fields(data), "$tb": revision})
+    return metadata_with(data, "$tb", revision)
+
+
+def metadata_with(data: bytes, key: str, value: int) -> bytes:
+    """`data` with one key set anew; what cannot be read counts for nothing.
+
+    >>> metadata_with(b'{"owner":"desk"}', "$maxCount", 2)
+    b'{"owner":"desk","$maxCount":2}'
+    """
+    return msgspec.json.encode({**_fields(data), key: value})
 
 
 def _fields(data: bytes) -> dict[str, object]:

@@ -93,7 +93,8 @@ class Filter:
 
     The stream's name begins with one of `streams`; the type is one of `types`, begins with
     one of `type_prefixes`; a pattern (a regular expression) is found in the one or the
-    other. What is empty does not restrict.
+    other. What is empty does not restrict. `hide_bookkeeping` leaves out where persistent
+    subscriptions to the log have come and what they put aside, as KurrentDB does.
     """
 
     streams: Sequence[str] = ()
@@ -101,6 +102,7 @@ class Filter:
     type_prefixes: Sequence[str] = ()
     stream_pattern: str = ""
     type_pattern: str = ""
+    hide_bookkeeping: bool = False
 
 
 @dataclass(frozen=True, slots=True)

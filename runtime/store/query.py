@@ -50,6 +50,14 @@ _NAMES = """
 SELECT s.name FROM streams s
 WHERE {} AND EXISTS (SELECT 1 FROM events WHERE stream = s.id) ORDER BY s.name
 """
+_WRITTEN = """
+SELECT DISTINCT s.name FROM events e CROSS JOIN streams s ON s.id = e.stream
+WHERE e.position BETWEEN ? AND ?
+"""
+_BOOKKEEPING = (
+    "(s.name >= '$persistentsubscription-$all::' AND s.name < '$persistentsubscription-$all:;'"
+    " AND (substr(s.name, -11) = '-checkpoint' OR substr(s.name, -7) = '-parked'))"
+)
 _OPEN, _METADATA = Policy(), Policy(max_count=1)
 
 Key = TypeVar("Key", int, str)
@@ -177,6 +185,11 @@ def stream_names(connection: sqlite3.Connection, prefix: str) -> list[str]:
     return [name for (name,) in connection.execute(_NAMES.format(names), arguments)]
 
 
+def written_streams(connection: sqlite3.Connection, bounds: tuple[int, int]) -> set[str]:
+    """The names of the streams of the events whose positions are within `bounds`."""
+    return {name for (name,) in connection.execute(_WRITTEN, bounds)}
+
+
 def cursor_of(connection: sqlite3.Connection, checkpoint: str) -> str | None:
     """The cursor of a checkpoint, if it was ever stored."""
     row: tuple[str] | None = connection.execute(
@@ -212,6 +225,7 @@ def _condition(only: Filter) -> tuple[str, list[str]]:
         _any_of([name_range("e.type", prefix, prefix) for prefix in only.type_prefixes]),
         _found("s.name", only.stream_pattern),
         _found("e.type", only.type_pattern),
+        (f"NOT {_BOOKKEEPING}" if only.hide_bookkeeping else "1", []),
     ]
     return " AND ".join(sql for sql, _ in conditions), [each for _, of in conditions for each in of]
 

@@ -226,6 +226,11 @@ class SqliteStore:
         log = self._log_backwards if backwards else self._log
         return log(first, last, limit, only)
 
+    def written_streams(self, first: int, last: int) -> set[str]:
+        """The streams of the events at the positions from `first` to `last` (both included)."""
+        with self._pool.borrow() as connection:
+            return query.written_streams(connection, (first, last))
+
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after each commit of this store object; answers how to end that.
 

@@ -1,5 +1,6 @@
 """KurrentDB's wire protocol in front of the embedded store."""
 
-from runtime.store.wire.server import Access, Serving, serve
+from runtime.store.wire.server import serve
+from runtime.store.wire.serving import Access, Serving
 
 __all__ = ["Access", "Serving", "serve"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+
 from esdbclient.protos.Grpc import code_pb2, shared_pb2, status_pb2, streams_pb2
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
@@ -9,7 +11,6 @@ from grpc import StatusCode
 
 from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import RecordedEvent, id_text
-from runtime.store.link import Resolved
 from runtime.store.port import Appended, Expected
 from runtime.store.wire.refusal import Denied, Refusal, TooBig, TooLate
 from runtime.store.wire.requests import JSON
@@ -21,7 +22,6 @@ _CODES = {
     StatusCode.DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
     StatusCode.UNAVAILABLE: code_pb2.UNAVAILABLE,
 }
-_Recorded = streams_pb2.ReadResp.ReadEvent.RecordedEvent
 
 
 def uuid_of(event_id: bytes, *, structured: bool) -> shared_pb2.UUID:
@@ -36,34 +36,22 @@ def uuid_of(event_id: bytes, *, structured: bool) -> shared_pb2.UUID:
     )
 
 
-def recorded(event: RecordedEvent, *, structured: bool) -> _Recorded:
-    """An event; `created` counts 100 ns since 1970."""
-    return _Recorded(
-        id=uuid_of(event.event_id, structured=structured),
-        stream_identifier=identifier(event.stream),
-        stream_revision=event.revision,
-        prepare_position=event.position,
-        commit_position=event.position,
-        metadata={
+def recorded_fields(event: RecordedEvent, *, structured: bool) -> dict[str, typing.Any]:
+    """The fields of an event, the same in each of the services; `created` counts 100 ns."""
+    return {
+        "id": uuid_of(event.event_id, structured=structured),
+        "stream_identifier": identifier(event.stream),
+        "stream_revision": event.revision,
+        "prepare_position": event.position,
+        "commit_position": event.position,
+        "metadata": {
             "type": event.type,
             "content-type": JSON if event.json else BINARY,
             "created": str(event.recorded_at // _TICK),
         },
-        custom_metadata=event.metadata,
-        data=event.data,
-    )
-
-
-def read_event(found: Resolved, *, structured: bool) -> streams_pb2.ReadResp:
-    """An event that was read, with its link if it was reached by one."""
-    event, link = found.event, found.link
-    return streams_pb2.ReadResp(
-        event=streams_pb2.ReadResp.ReadEvent(
-            event=None if event is None else recorded(event, structured=structured),
-            link=None if link is None else recorded(link, structured=structured),
-            commit_position=found.original.position,
-        )
-    )
+        "custom_metadata": event.metadata,
+        "data": event.data,
+    }
 
 
 def checkpoint(position: int) -> streams_pb2.ReadResp:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from runtime.errors import StreamDeleted, StreamNotFound
 from runtime.events import RecordedEvent
-from runtime.store.link import Resolved, target_of
+from runtime.store.link import Resolved
 from runtime.store.port import Write
 from runtime.store.query import PAGE_BYTES, weight
+from runtime.store.resolution import resolve
 from runtime.store.sqlite import SqliteStore
 from runtime.store.wire.commits import Commits, Outcome
 from runtime.store.wire.requests import Reading
@@ -148,16 +147,7 @@ class Desk:
         return page, len(page) >= limit
 
     def _resolved(self, reading: Reading, event: RecordedEvent) -> Resolved:
-        target = target_of(event) if reading.resolve else None
-        if target is None:
-            return Resolved(event)
-        return Resolved(self._target(*target), event)
-
-    def _target(self, stream: str, revision: int) -> RecordedEvent | None:
-        with suppress(StreamNotFound, StreamDeleted):
-            found = self.store.read_stream(stream, revision, limit=1)
-            return next((event for event in found if event.revision == revision), None)
-        return None
+        return resolve(self.store, event) if reading.resolve else Resolved(event)
 
 
 def _matches(reading: Reading) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2
+from esdbclient.protos.Grpc import persistent_pb2, shared_pb2, streams_pb2
 
 from runtime.events import NewEvent
 from runtime.store.expectation import TOMBSTONE
@@ -24,6 +24,9 @@ Expecting = (
 MAX_NAME = 1024
 """Bytes of a stream's name; errors tell it in trailers, of which clients take few kilobytes."""
 
+Filtering = (
+    streams_pb2.ReadReq.Options.FilterOptions | persistent_pb2.CreateReq.AllOptions.FilterOptions
+)
 JSON = "application/json"
 _SIGN = 1 << 63
 _ID_BYTES = 16
@@ -152,7 +155,9 @@ def reading(options: streams_pb2.ReadReq.Options) -> Reading:
         resolve=options.resolve_links,
         structured=options.uuid_option.WhichOneof("content") == "structured",
         compatibility=options.control_option.compatibility,
-        only=_filter(options.filter) if filtered else Filter(),
+        only=replace(
+            filter_of(options.filter) if filtered else Filter(), hide_bookkeeping=not of_stream
+        ),
         window=_window(options.filter) if filtered and follow else None,
     )
 
@@ -173,7 +178,8 @@ def _log_start(options: streams_pb2.ReadReq.Options) -> tuple[int | None, bool]:
     return None, which == "end"
 
 
-def _filter(options: streams_pb2.ReadReq.Options.FilterOptions) -> Filter:
+def filter_of(options: Filtering) -> Filter:
+    """Which events a client asks for."""
     which = options.WhichOneof("filter")
     if which is None:
         raise invalid("the filter says neither event_type nor stream_identifier")

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
-from esdbclient.protos.Grpc import (
-    gossip_pb2,
-    gossip_pb2_grpc,
-    streams_pb2,
-)
-from google.protobuf.descriptor import FileDescriptor
 
 from runtime.errors import AddressUnusable
-from runtime.store.access import Directory
 from runtime.store.sqlite import SqliteStore
-from runtime.store.wire import operations, users
-from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
-from runtime.store.wire.features import features_handler
-from runtime.store.wire.gossip import Gossip
-from runtime.store.wire.guard import Guard
+from runtime.store.wire.services import add_services
+from runtime.store.wire.serving import Serving
 from runtime.store.wire.shield import Shield
-from runtime.store.wire.signin import SignIn
-from runtime.store.wire.streams import MAX_APPEND, Streams
 
 MESSAGE_BYTES = 17 * 1024 * 1024
 """The largest message that is taken; clients of KurrentDB have the same limit."""
@@ -53,34 +39,6 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may use a served store: its users, and whether others may do what is open to all."""
-
-    users: Directory
-    anonymous: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How a store is served: the address, the certificate and its key (PEM), limits, access.
-
-    `port` 0 takes a free one. `advertised` is the host that clients are told to reach.
-    Without a certificate the connection is not encrypted. With the certificates of
-    `client_authority` (PEM) every client must show one that they have signed. Without
-    `access` everybody may do everything.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 2113
-    advertised: str | None = None
-    certificate: bytes | None = None
-    key: bytes | None = None
-    client_authority: bytes | None = None
-    access: Access | None = None
-    max_append: int = MAX_APPEND
-
-
 @asynccontextmanager
 async def serve(
     store: SqliteStore, serving: Serving, stop: asyncio.Event | None = None
@@ -95,43 +53,13 @@ async def serve(
         interceptors=(Shield(),), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
     )
     desk = Desk(store)
-    held = ExitStack()
-    try:
+    async with AsyncExitStack() as held:
+        held.callback(desk.close)
+        held.push_async_callback(server.stop, CLOSING_SECONDS)
         port = _listen(server, serving)
-        gate, managing = _guarded(desk, serving.access, held)
-        operating = {} if stop is None else {"Shutdown": operations.shutdown_by(stop)}
-        streams = Streams(desk, gate, serving.max_append)
-        gossip = Gossip(serving.advertised or serving.host, port)
-        gossip_pb2_grpc.add_GossipServicer_to_server(gossip, server)  # type: ignore[no-untyped-call]
-        offered = _methods() | {operations.SERVICE: [*operating]}
-        if serving.access is not None:
-            offered[users.SERVICE] = [*managing]
-        server.add_generic_rpc_handlers(
-            (
-                streams.handler(),
-                operations.operations_handler(gate, operating),
-                grpc.method_handlers_generic_handler(users.SERVICE, managing),
-                features_handler(offered),
-            )
-        )
+        await add_services(server, desk, serving, port, stop, held)
         await server.start()
         yield port
-    finally:
-        await server.stop(CLOSING_SECONDS)
-        held.close()
-        desk.close()
-
-
-def _guarded(
-    desk: Desk, access: Access | None, held: ExitStack
-) -> tuple[Gate, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
-    """What lets callers in, and the methods that manage users."""
-    if access is None:
-        return OpenGate(), users.unmanaged()
-    sign_in = SignIn(access.users)
-    held.callback(sign_in.close)
-    managing = users.Management(desk, access.users, sign_in)
-    return Guard(desk, sign_in, anonymous=access.anonymous), managing.methods()
 
 
 def _listen(server: grpc.aio.Server, serving: Serving) -> int:
@@ -147,9 +75,3 @@ def _listen(server: grpc.aio.Server, serving: Serving) -> int:
         pair = ", and that certificate and key belong together" if serving.certificate else ""
         told = f"{address} cannot be listened on"
         raise AddressUnusable(f"{told}: see that it is free and of this machine{pair}") from None
-
-
-def _methods() -> dict[str, list[str]]:
-    files: tuple[FileDescriptor, ...] = (streams_pb2.DESCRIPTOR, gossip_pb2.DESCRIPTOR)
-    services = [service for file in files for service in file.services_by_name.values()]
-    return {each.full_name: [method.name for method in each.methods] for each in services}

@@ -1,0 +1,587 @@
+"""Persistent subscriptions, as KurrentDB's Python client sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+import msgspec
+import pytest
+from esdbclient import (
+    EventStoreDBClient,
+    NewEvent,
+    PersistentSubscription,
+    RecordedEvent,
+    StreamState,
+)
+from esdbclient.exceptions import (
+    AlreadyExists,
+    GrpcError,
+    InternalError,
+    MaximumSubscriptionsReached,
+    NotFound,
+)
+from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc
+
+from runtime.store import SqliteStore
+from runtime.store.persistent import subsystem
+from runtime.store.persistent.place import place_of
+from runtime.store.wire import Serving
+from tests.store.wire.consumer import SECONDS, Consumer, Event, eventually, identifier, options
+from tests.support.served import served
+
+ANY = StreamState.ANY
+CHECKPOINTS, PARKED = (
+    f"$persistentsubscription-s-1::g-{what}" for what in ("checkpoint", "parked")
+)
+
+
+@pytest.fixture(autouse=True)
+def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subsystem, "TICK_SECONDS", 0.02)
+
+
+@pytest.fixture
+def channel(port: int) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(f"localhost:{port}") as opened:
+        yield opened
+
+
+def append(client: EventStoreDBClient, count: int, stream: str = "s-1", kind: str = "T") -> None:
+    events = [NewEvent(kind, b"{}") for _ in range(count)]
+    client.append_to_stream(stream, current_version=ANY, events=events)
+
+
+def create(client: EventStoreDBClient, **settings: object) -> None:
+    """The group g on s-1, which writes a checkpoint as soon as it may."""
+    quick = {"min_checkpoint_count": 1, "checkpoint_after": 0.0}
+    client.create_subscription_to_stream("g", "s-1", **(quick | settings))
+
+
+@contextmanager
+def reading(
+    client: EventStoreDBClient, stream: str | None = "s-1", size: int = 100
+) -> Iterator[PersistentSubscription]:
+    quick = {"event_buffer_size": size, "max_ack_delay": 0.01, "stopping_grace": 0.05}
+    if stream is None:
+        subscription = client.read_subscription_to_all("g", timeout=SECONDS, **quick)
+    else:
+        subscription = client.read_subscription_to_stream("g", stream, timeout=SECONDS, **quick)
+    try:
+        yield subscription
+    finally:
+        subscription.stop()
+
+
+@contextmanager
+def connected(store: SqliteStore) -> Iterator[EventStoreDBClient]:
+    """A client of a server of its own."""
+    with (
+        served(store, Serving(port=0)) as port,
+        EventStoreDBClient(f"esdb://localhost:{port}?Tls=false") as client,
+    ):
+        yield client
+
+
+def take(subscription: PersistentSubscription, count: int) -> list[RecordedEvent]:
+    return [next(subscription) for _ in range(count)]
+
+
+def revisions(events: Sequence[RecordedEvent]) -> list[int]:
+    return [event.stream_position for event in events]
+
+
+def parked_events(client: EventStoreDBClient, stream: str = PARKED) -> Sequence[RecordedEvent]:
+    try:
+        return client.get_stream(stream)
+    except NotFound:
+        return []
+
+
+def checkpoint(client: EventStoreDBClient) -> str:
+    return client.get_subscription_info("g", "s-1").last_checkpointed_event_position
+
+
+def info_of(channel: grpc.Channel, stream: str) -> persistent_pb2.SubscriptionInfo:
+    of = persistent_pb2.GetInfoReq.Options(stream_identifier=identifier(stream), group_name="g")
+    stub = persistent_pb2_grpc.PersistentSubscriptionsStub(channel)
+    return stub.GetInfo(persistent_pb2.GetInfoReq(options=of)).subscription_info
+
+
+def totals(channel: grpc.Channel, stream: str) -> list[int]:
+    """How many events each consumer was given."""
+    return [each.total_items for each in info_of(channel, stream).connections]
+
+
+class TestGroups:
+    def test_are_created_changed_and_deleted(self, client: EventStoreDBClient) -> None:
+        create(client, message_timeout=3.0, max_subscriber_count=2)
+        with pytest.raises(AlreadyExists, match="group g on stream s-1 exists"):
+            create(client)
+        info = client.get_subscription_info("g", "s-1")
+        assert (info.event_source, info.group_name, info.start_from) == ("s-1", "g", "0")
+        assert (info.message_timeout, info.max_subscriber_count) == (3.0, 2)
+        assert info.consumer_strategy == "DispatchToSingle"
+        client.update_subscription_to_stream("g", "s-1", message_timeout=4.0)
+        changed = client.get_subscription_info("g", "s-1")
+        assert (changed.message_timeout, changed.max_subscriber_count) == (4.0, 2)
+        client.delete_subscription("g", "s-1")
+        for ask in (client.get_subscription_info, client.delete_subscription):
+            with pytest.raises(NotFound):
+                ask("g", "s-1")
+
+    def test_are_listed(self, client: EventStoreDBClient) -> None:
+        assert client.list_subscriptions() == []
+        create(client)
+        client.create_subscription_to_stream("h", "s-1")
+        client.create_subscription_to_all("g")
+        listed = [(each.event_source, each.group_name) for each in client.list_subscriptions()]
+        assert listed == [("$all", "g"), ("s-1", "g"), ("s-1", "h")]
+        found = client.list_subscriptions_to_stream("s-1")
+        assert [each.group_name for each in found] == ["g", "h"]
+        assert client.list_subscriptions_to_stream("s-2") == []
+
+    def test_that_are_missing(self, client: EventStoreDBClient) -> None:
+        with pytest.raises(NotFound):
+            client.read_subscription_to_stream("g", "s-1")
+        with pytest.raises(NotFound):
+            client.replay_parked_events("g", "s-1")
+        with pytest.raises(NotFound):
+            client.update_subscription_to_stream("g", "s-1")
+
+    def test_that_cannot_be_served(self, client: EventStoreDBClient) -> None:
+        with pytest.raises(InternalError, match="ReadBatchSize"):
+            create(client, read_batch_size=500, history_buffer_size=500)
+        with pytest.raises(InternalError, match="commit position"):
+            client.create_subscription_to_all("g", commit_position=10**9)
+        with pytest.raises(GrpcError, match="no regular expression"):
+            client.create_subscription_to_all("g", filter_include=("(",))
+        assert client.list_subscriptions() == []
+
+    def test_take_no_more_consumers_than_they_may(self, client: EventStoreDBClient) -> None:
+        create(client, max_subscriber_count=1)
+        with reading(client), pytest.raises(MaximumSubscriptionsReached):
+            client.read_subscription_to_stream("g", "s-1")
+        with reading(client):
+            pass
+
+    def test_deleted_they_leave_nothing(self, client: EventStoreDBClient) -> None:
+        append(client, 2)
+        create(client)
+        with reading(client) as subscription:
+            first, second = take(subscription, 2)
+            subscription.nack(first, "park")
+            subscription.ack(second)
+            eventually(lambda: checkpoint(client) == "1")
+            client.delete_subscription("g", "s-1")
+            with pytest.raises(GrpcError, match="was dropped"):
+                next(subscription)
+        for stream in (CHECKPOINTS, PARKED):
+            with pytest.raises(NotFound):
+                client.get_stream(stream)
+        create(client)
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 2)) == [0, 1]
+
+
+class TestStart:
+    def test_at_the_beginning_a_revision_or_the_end(self, client: EventStoreDBClient) -> None:
+        append(client, 5)
+        starts = {"g": {}, "h": {"stream_position": 3}, "i": {"from_end": True}}
+        for group, start in starts.items():
+            client.create_subscription_to_stream(group, "s-1", **start)
+        append(client, 1)
+        told = [client.get_subscription_info(group, "s-1").start_from for group in starts]
+        assert told == ["0", "3", "-1"]
+        found = [
+            next(client.read_subscription_to_stream(group, "s-1", timeout=SECONDS))
+            for group in starts
+        ]
+        assert revisions(found) == [0, 3, 5]
+
+    def test_of_the_log(self, client: EventStoreDBClient) -> None:
+        append(client, 3)
+        at = client.get_stream("s-1")[1].commit_position
+        starts = {"g": {}, "h": {"commit_position": at}, "i": {"from_end": True}}
+        for group, start in starts.items():
+            client.create_subscription_to_all(group, filter_include=("T",), **start)
+        append(client, 1)
+        told = [client.get_subscription_info(group).start_from for group in starts]
+        assert told == ["C:0/P:0", f"C:{at}/P:{at}", "C:-1/P:-1"]
+        found = [next(client.read_subscription_to_all(group, timeout=SECONDS)) for group in starts]
+        assert revisions(found) == [0, 1, 3]
+
+    def test_before_the_stream_is_there(self, client: EventStoreDBClient) -> None:
+        create(client)
+        with reading(client) as subscription:
+            append(client, 2)
+            assert revisions(take(subscription, 2)) == [0, 1]
+
+
+class TestNack:
+    def test_retry_comes_back_at_once(self, client: EventStoreDBClient) -> None:
+        append(client, 3)
+        create(client)
+        for action in ("retry", "unknown"):
+            with reading(client, size=1) as subscription:
+                (first,) = take(subscription, 1)
+                subscription.nack(first, action)
+                (again,) = take(subscription, 1)
+                assert (again.id, again.retry_count) == (first.id, (first.retry_count or 0) + 1)
+
+    @pytest.mark.parametrize("action", ["skip", "stop"])
+    def test_lets_the_event_go(self, client: EventStoreDBClient, action: str) -> None:
+        append(client, 2)
+        create(client)
+        with reading(client, size=1) as subscription:
+            subscription.nack(next(subscription), action)
+            assert next(subscription).stream_position == 1
+            eventually(lambda: checkpoint(client) == "0")
+        assert not parked_events(client)
+
+    def test_park_puts_it_aside(self, client: EventStoreDBClient) -> None:
+        append(client, 3)
+        create(client)
+        with reading(client) as subscription:
+            first, second, third = take(subscription, 3)
+            subscription.nack(second, "park")
+            eventually(lambda: client.get_subscription_info("g", "s-1").parked_message_count == 1)
+            subscription.ack(first)
+            subscription.ack(third)
+            eventually(lambda: checkpoint(client) == "2")
+        (link,) = client.get_stream(PARKED)
+        assert (link.type, link.data) == ("$>", b"1@s-1")
+        metadata = msgspec.json.decode(link.metadata)
+        assert metadata["subscriptionEventNumber"] == 1
+        assert metadata["reason"] == "Client explicitly NAK'ed message.\n"
+        assert set(metadata) == {"added", "reason", "subscriptionEventNumber"}
+
+    def test_after_too_many_retries_it_is_parked(self, client: EventStoreDBClient) -> None:
+        append(client, 1)
+        create(client, max_retry_count=2)
+        with reading(client) as subscription:
+            for retries in range(3):
+                event = next(subscription)
+                assert event.retry_count == retries
+                subscription.nack(event, "retry")
+            eventually(lambda: len(parked_events(client)) == 1)
+        (link,) = client.get_stream(PARKED)
+        assert msgspec.json.decode(link.metadata)["reason"] == "Reached retry count of 2"
+
+
+class TestTime:
+    def test_without_an_answer_it_is_retried_and_then_parked(
+        self, client: EventStoreDBClient
+    ) -> None:
+        append(client, 1)
+        create(client, message_timeout=0.3, max_retry_count=2)
+        with reading(client) as subscription:
+            counts = [next(subscription).retry_count]
+            while counts[-1] != 2:
+                counts.append(next(subscription).retry_count)
+            assert counts in ([0, 1, 2], [0, 2], [1, 2], [2]), "a slow machine may miss some"
+            eventually(lambda: len(parked_events(client)) == 1)
+            eventually(lambda: checkpoint(client) == "0")
+
+    def test_a_consumer_that_leaves_gives_back_what_it_had(
+        self, client: EventStoreDBClient
+    ) -> None:
+        append(client, 3)
+        create(client, max_retry_count=0)
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 3)) == [0, 1, 2]
+        with reading(client) as subscription:
+            found = take(subscription, 3)
+            assert [(e.stream_position, e.retry_count) for e in found] == [(0, 1), (1, 1), (2, 1)]
+            append(client, 1)
+            assert (found[0].retry_count, next(subscription).retry_count) == (1, 0)
+
+
+class TestReplay:
+    def parked(self, client: EventStoreDBClient, count: int) -> None:
+        append(client, count)
+        create(client)
+        with reading(client) as subscription:
+            for event in take(subscription, count):
+                subscription.nack(event, "park")
+            eventually(lambda: len(parked_events(client)) == count)
+
+    def test_brings_parked_events_back(self, client: EventStoreDBClient) -> None:
+        self.parked(client, 3)
+        client.replay_parked_events("g", "s-1")
+        with reading(client) as subscription:
+            found = take(subscription, 3)
+            assert revisions(found) == [0, 1, 2]
+            assert {event.retry_count for event in found} == {0}
+            assert {event.link.stream_name for event in found if event.link} == {PARKED}
+            for event in found:
+                subscription.ack(event)
+            eventually(lambda: not parked_events(client))
+        assert client.get_subscription_info("g", "s-1").parked_message_count == 0
+        metadata, _ = client.get_stream_metadata(PARKED)
+        assert metadata["$tb"] == 3
+
+    def test_what_is_not_acknowledged_stays_parked(
+        self, client: EventStoreDBClient, store: SqliteStore
+    ) -> None:
+        self.parked(client, 2)
+        with reading(client) as subscription:
+            client.replay_parked_events("g", "s-1")
+            first, second = take(subscription, 2)
+            subscription.ack(first)
+            subscription.nack(second, "park")
+            eventually(lambda: revisions(parked_events(client)) == [2])
+        assert client.get_stream(PARKED)[0].data == b"1@s-1"
+        with connected(store) as other:
+            assert other.get_subscription_info("g", "s-1").parked_message_count == 1
+
+    def test_of_a_group_made_anew(self, client: EventStoreDBClient) -> None:
+        self.parked(client, 3)
+        client.delete_subscription("g", "s-1")
+        client.delete_stream("s-1", current_version=ANY)
+        self.parked_anew(client)
+        client.replay_parked_events("g", "s-1")
+        with reading(client) as subscription:
+            (event,) = take(subscription, 1)
+            assert event.stream_position == 3
+            subscription.ack(event)
+            eventually(lambda: not parked_events(client))
+
+    def parked_anew(self, client: EventStoreDBClient) -> None:
+        append(client, 1)
+        create(client)
+        with reading(client) as subscription:
+            subscription.nack(next(subscription), "park")
+            eventually(lambda: client.get_subscription_info("g", "s-1").parked_message_count > 0)
+        assert client.get_subscription_info("g", "s-1").parked_message_count == 1
+
+    def test_stops_where_it_is_told_to(
+        self, client: EventStoreDBClient, channel: grpc.Channel
+    ) -> None:
+        self.parked(client, 3)
+        with Consumer(channel) as consumer:
+            of = persistent_pb2.ReplayParkedReq.Options(
+                stream_identifier=identifier("s-1"), group_name="g", stop_at=2
+            )
+            stub = persistent_pb2_grpc.PersistentSubscriptionsStub(channel)
+            stub.ReplayParked(persistent_pb2.ReplayParkedReq(options=of))
+            found = consumer.take(2)
+            assert [each.event.stream_revision for each in found] == [0, 1]
+            consumer.ack(*found)
+            eventually(lambda: revisions(parked_events(client)) == [2])
+        assert client.get_subscription_info("g", "s-1").parked_message_count == 1
+
+
+class TestCheckpoint:
+    def test_a_restart_goes_on_behind_it(self, tmp_path: Path) -> None:
+        with SqliteStore.open(tmp_path / "again.db") as store, connected(store) as client:
+            append(client, 4)
+            create(client)
+            with reading(client) as subscription:
+                first, second, third, _ = take(subscription, 4)
+                for event in (first, second):
+                    subscription.ack(event)
+                eventually(lambda: checkpoint(client) == "1")
+                subscription.nack(third, "park")
+                eventually(lambda: len(parked_events(client)) == 1)
+        with SqliteStore.open(tmp_path / "again.db") as store, connected(store) as client:
+            info = client.get_subscription_info("g", "s-1")
+            assert info.parked_message_count == 1
+            assert int(info.last_checkpointed_event_position) >= 1
+            with reading(client) as subscription:
+                assert 3 in revisions(take(subscription, 1 if checkpoint(client) == "2" else 2))
+            (last, *_) = client.get_stream(CHECKPOINTS, backwards=True)
+            assert last.type == "$SubscriptionCheckpoint"
+            assert client.get_stream_metadata(CHECKPOINTS)[0] == {"$maxCount": 2}
+
+    def test_what_came_behind_the_end_is_not_lost_by_a_restart(self, tmp_path: Path) -> None:
+        with SqliteStore.open(tmp_path / "again.db") as store:
+            with connected(store) as client:
+                append(client, 2)
+                create(client, from_end=True)
+                append(client, 2)
+            with connected(store) as client, reading(client) as subscription:
+                assert revisions(take(subscription, 2)) == [2, 3]
+
+    def test_an_update_keeps_it_and_drops_the_consumers(self, client: EventStoreDBClient) -> None:
+        append(client, 3)
+        create(client)
+        with reading(client) as subscription:
+            subscription.ack(take(subscription, 3)[0])
+            eventually(lambda: checkpoint(client) == "0")
+            client.update_subscription_to_stream("g", "s-1", consumer_strategy="RoundRobin")
+            with pytest.raises(GrpcError, match="was dropped"):
+                next(subscription)
+        assert client.get_subscription_info("g", "s-1").consumer_strategy == "RoundRobin"
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 2)) == [1, 2]
+
+    def test_of_the_log_it_is_hidden_in_it(self, client: EventStoreDBClient) -> None:
+        """So are the events that were parked: the group would meet its own doings for ever."""
+        append(client, 2)
+        quick = {"min_checkpoint_count": 1, "checkpoint_after": 0.0}
+        client.create_subscription_to_all("g", filter_exclude=(), **quick)
+        with reading(client, None) as subscription:
+            events = take(subscription, 4)
+            subscription.nack(events[0], "park")
+            for event in events[1:]:
+                subscription.ack(event)
+            at = events[-1].commit_position
+
+            def written() -> bool:
+                told = client.get_subscription_info("g").last_checkpointed_event_position
+                return place_of("$all", told or "C:0/P:0") >= at
+
+            eventually(written)
+            append(client, 1)
+            met = set()
+            while "s-1" not in met:
+                met.add(next(subscription).stream_name)
+        streams = [f"$persistentsubscription-$all::g-{what}" for what in ("checkpoint", "parked")]
+        assert not met & set(streams)
+        kept, parked = (client.get_stream(stream)[-1] for stream in streams)
+        assert kept.data.startswith(b'"C:')
+        assert parked.data == b"0@s-1"
+        log = {event.stream_name for event in client.read_all(filter_exclude=())}
+        assert "$persistentSubscriptionConfig" in log
+        assert not log & set(streams)
+
+
+class TestStrategies:
+    """Each with consumers that are there before the events."""
+
+    def given(
+        self, client: EventStoreDBClient, channel: grpc.Channel, strategy: str, sizes: list[int]
+    ) -> list[list[Event]]:
+        """What consumers of these sizes are given of twelve events, in links to five streams."""
+        client.create_subscription_to_stream("g", "$ce-t", consumer_strategy=strategy)
+        with ExitStack() as stack:
+            consumers = [
+                stack.enter_context(Consumer(channel, options("$ce-t", size=size)))
+                for size in sizes
+            ]
+            links = [
+                NewEvent("$>", b"%d@t-%d" % divmod(n, 5), b'{"$correlationId":"c-%d"}' % (n % 7))
+                for n in range(12)
+            ]
+            client.append_to_stream("$ce-t", current_version=ANY, events=links)
+            most = min(12, sum(sizes))
+            eventually(lambda: sum(totals(channel, "$ce-t")) == most)
+            return [
+                consumer.take(total)
+                for consumer, total in zip(consumers, totals(channel, "$ce-t"), strict=True)
+            ]
+
+    def test_round_robin(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
+        given = self.given(client, channel, "RoundRobin", [9, 9, 9])
+        found = [[each.event.stream_revision for each in events] for events in given]
+        assert found == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
+
+    def test_dispatch_to_single(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
+        given = self.given(client, channel, "DispatchToSingle", [5, 5, 5])
+        found = [[each.event.stream_revision for each in events] for events in given]
+        assert found == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
+
+    def test_pinned(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
+        given = self.given(client, channel, "Pinned", [12, 12])
+        first, second = ({each.event.data.partition(b"@")[2] for each in e} for e in given)
+        assert first
+        assert second
+        assert not first & second
+        assert len(first | second) == 5
+
+    def test_pinned_by_correlation(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
+        given = self.given(client, channel, "PinnedByCorrelation", [12, 12])
+        first, second = ({each.event.custom_metadata for each in e} for e in given)
+        assert first
+        assert second
+        assert not first & second
+        assert len(first | second) == 7
+
+
+class TestEvents:
+    def test_links_are_resolved_if_that_is_asked_for(self, client: EventStoreDBClient) -> None:
+        append(client, 2)
+        links = [NewEvent("$>", b"1@s-1"), NewEvent("$>", b"9@gone"), NewEvent("Own", b"{}")]
+        client.append_to_stream("l-1", current_version=ANY, events=links)
+        quick = {"min_checkpoint_count": 1, "checkpoint_after": 0.0}
+        client.create_subscription_to_stream("g", "l-1", resolve_links=True, **quick)
+        client.create_subscription_to_stream("plain", "l-1")
+        with reading(client, "l-1") as subscription:
+            found = take(subscription, 2)
+            assert [(e.stream_name, e.stream_position) for e in found] == [("s-1", 1), ("l-1", 2)]
+            assert found[0].ack_id == links[0].id
+            for event in found:
+                subscription.ack(event)
+            info = client.get_subscription_info
+            eventually(lambda: info("g", "l-1").total_in_flight_messages == 1)
+            eventually(lambda: info("g", "l-1").last_checkpointed_event_position == "0")
+        plain = client.read_subscription_to_stream("plain", "l-1", timeout=SECONDS)
+        assert [event.type for event in take(plain, 3)] == ["$>", "$>", "Own"]
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"filter_include": ("Two",)},
+            {"filter_exclude": ("One", r"\$.*")},
+            {"filter_include": ("b-.*",), "filter_by_stream_name": True},
+        ],
+    )
+    def test_of_the_log_are_filtered(
+        self, client: EventStoreDBClient, asked: dict[str, object]
+    ) -> None:
+        client.create_subscription_to_all("g", **asked)
+        for number in range(2):
+            append(client, 2, f"a-{number}", "One")
+            append(client, 1, f"b-{number}", "Two")
+        with reading(client, None) as subscription:
+            assert [event.stream_name for event in take(subscription, 2)] == ["b-0", "b-1"]
+        client.update_subscription_to_all("g", consumer_strategy="RoundRobin")
+        with reading(client, None) as subscription:
+            assert [event.stream_name for event in take(subscription, 2)] == ["b-0", "b-1"]
+
+    def test_of_a_stream_that_is_deleted_are_gone(self, client: EventStoreDBClient) -> None:
+        append(client, 2)
+        create(client)
+        client.delete_stream("s-1", current_version=ANY)
+        append(client, 1)
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 1)) == [2]
+
+    def test_reach_a_consumer_whatever_another_does(
+        self, client: EventStoreDBClient, channel: grpc.Channel
+    ) -> None:
+        """One never reads: what it was given comes back when its time is over."""
+        append(client, 20)
+        often = {"message_timeout": 0.1, "max_retry_count": 10_000}
+        create(client, consumer_strategy="RoundRobin", **often)
+        with Consumer(channel, options(size=5)), reading(client) as subscription:
+            seen: set[int] = set()
+            while len(seen) < 20:
+                event = next(subscription)
+                seen.add(event.stream_position)
+                subscription.ack(event)
+            eventually(lambda: checkpoint(client) == "19")
+
+
+def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
+    append(client, 6)
+    create(client, extra_statistics=True, max_checkpoint_count=100)
+    with Consumer(channel, options(size=4)) as consumer:
+        events = consumer.take(4)
+        consumer.ack(events[0])
+        consumer.nack(1, events[1])
+        consumer.take(2)
+        eventually(lambda: len(parked_events(client)) == 1)
+        eventually(lambda: checkpoint(client) == "1")
+        told = info_of(channel, "s-1")
+        assert (told.total_items, told.total_in_flight_messages) == (6, 4)
+        assert (told.parked_message_count, told.status) == (1, "Live")
+        assert (told.last_known_event_position, told.retry_buffer_count) == ("5", 0)
+        (connection,) = told.connections
+        assert (connection.total_items, connection.in_flight_messages) == (6, 4)
+        assert connection.available_slots == 0
+        assert {"Mean", "Median", "90%"} <= {each.key for each in connection.observed_measurements}
+    eventually(lambda: client.get_subscription_info("g", "s-1").retry_buffer_count == 4)

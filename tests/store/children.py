@@ -27,6 +27,33 @@ with SqliteStore.open(sys.argv[1]) as store:
         store.append("s-1", Expected.ANY, [NewEvent(named_id(name), "T", b"", b"")])
 """
 
+FOLLOW = """
+import sys
+from runtime.events import RecordedEvent
+from runtime.store import SqliteStore
+path, last = sys.argv[1:]
+with SqliteStore.open(path, writer=False, poll=0.01) as store:
+    ended = False
+    for item in store.subscribe():
+        if isinstance(item, RecordedEvent):
+            print(item.position, item.event_id.hex())
+            ended = ended or item.type == last
+        elif ended:
+            print(item.position, "caught up")
+            break
+"""
+"""Follows the log until it is caught up behind an event of the type `last`."""
+
+READ = """
+import sys
+from runtime.store import SqliteStore
+with SqliteStore.open(sys.argv[1], writer=False) as store:
+    print("open", flush=True)
+    while True:
+        for event in store.read_all(limit=2000):
+            pass
+"""
+
 MIGRATE = """
 import os, shutil, signal, sys
 from contextlib import closing

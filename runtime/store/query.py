@@ -17,6 +17,9 @@ from runtime.store.schema import has_policies
 PAGE = 1000
 """Events read at once; between pages no read transaction is open."""
 
+FEW = 20_000
+"""Events of the streams that a filter names, up to which these are looked through, not the log."""
+
 LAST = 2**63 - 2
 """The largest revision or position there can be; the next integer still fits SQLite."""
 
@@ -43,6 +46,12 @@ FROM streams s CROSS JOIN events e
     AND e.revision = (SELECT max(revision) FROM events WHERE stream = s.id)
 WHERE {names} ORDER BY s.name LIMIT ?
 """
+_OF_STREAMS = """
+FROM streams s CROSS JOIN events e ON e.stream = s.id WHERE {names}
+"""
+_WITHIN = "e.position BETWEEN ? AND ?"
+_AMONG = f"e.position IN (SELECT e.position {_OF_STREAMS} AND {_WITHIN})"
+_COUNT = f"SELECT count(*) FROM (SELECT 1 {_OF_STREAMS} LIMIT ?)"  # noqa: S608 (place holders only)
 _NAMES = """
 SELECT s.name FROM streams s
 WHERE {} AND EXISTS (SELECT 1 FROM events WHERE stream = s.id) ORDER BY s.name
@@ -115,12 +124,11 @@ def log_page(
     Raises `FilterInvalid` if a pattern of `only` cannot be used.
     """
     condition, arguments = _condition(only)
-    sql = (
-        f"{_EVENTS} WHERE e.position BETWEEN ? AND ? AND {condition}"
-        f" ORDER BY e.position {_ORDER[backwards]} LIMIT ?"
-    )
+    places, bounds_and_names = _places(connection, bounds, only)
+    order = _ORDER[backwards]
+    sql = f"{_EVENTS} WHERE {places} AND {condition} ORDER BY e.position {order} LIMIT ?"
     try:
-        return _events(connection, sql, (*bounds, *arguments, count))
+        return _events(connection, sql, (*bounds_and_names, *arguments, count))
     except sqlite3.OperationalError as error:
         if "user-defined function" not in str(error):
             raise
@@ -195,10 +203,31 @@ def name_range(column: str, prefix: str, start: str) -> tuple[str, list[str]]:
     return f"({column} >= ? AND {column} < ?)", [start, base[:-1] + chr(following)]
 
 
+def _places(
+    connection: sqlite3.Connection, bounds: tuple[int, int], only: Filter
+) -> tuple[str, tuple[object, ...]]:
+    """The SQL condition on the positions to look at, and its arguments.
+
+    They are all within `bounds`, or only those of the streams that `only` names, if the
+    bounds are wide and these streams hold few events.
+    """
+    if only.streams and bounds[1] - bounds[0] > FEW:
+        names, arguments = _named(only)
+        counting = _COUNT.replace("{names}", names)
+        (held,) = connection.execute(counting, (*arguments, FEW + 1)).fetchone()
+        if held <= FEW:
+            return _AMONG.replace("{names}", names), (*arguments, *bounds)
+    return _WITHIN, bounds
+
+
+def _named(only: Filter) -> tuple[str, list[str]]:
+    return _any_of([name_range("s.name", prefix, prefix) for prefix in only.streams])
+
+
 def _condition(only: Filter) -> tuple[str, list[str]]:
     """The SQL condition that `only` sets, and its arguments."""
     conditions = [
-        _any_of([name_range("s.name", prefix, prefix) for prefix in only.streams]),
+        _named(only),
         _any_of([("e.type = ?", [kind]) for kind in only.types]),
         _any_of([name_range("e.type", prefix, prefix) for prefix in only.type_prefixes]),
         _found("s.name", only.stream_pattern),

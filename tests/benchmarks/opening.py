@@ -1,29 +1,44 @@
-"""What opening a store and first using it cost, whatever its length: seconds by length.
+"""What it costs to open a store and first use it, and to go on with a run, by the log's length.
 
-Each figure is the median of several openings, at 1,000 and at 1,000,000 events; the ratio of
-the two says what grows with the log.
+Prints median milliseconds of each step at 1,000 and at 1,000,000 events, and the ratio of the
+two: what is near 1 does not grow with the log. Then the same of a run that was stopped and is
+resumed: until its agents were sent the next events, and it is stopped again.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from runtime.events import NewEvent, named_id
 from runtime.store import Append, Expected, Filter, SqliteStore, Write
+from tests.support.jobs import POOLS, START, follower, job, run_until, watcher
 
 LENGTHS = (1_000, 1_000_000)
 STREAMS = 2_000
 BATCH = 4_096
 OPENINGS = 9
+HOURS = 5_000
+PARTS = 12
+"""Parts that a run sends to its agents before it is stopped, each of 512 events or fewer."""
+
 ANY = Expected.ANY
 
 
-def build(path: Path, events: int) -> None:
-    """A store of so many events in 2,000 streams, as decisions are named; a run's stream first."""
+def _event(name: str, kind: str = "PositionRecommended") -> NewEvent:
+    return NewEvent(named_id(name), kind, b"x" * 200, b"{}")
+
+
+def build(path: Path, events: int) -> Path:
+    """A store of so many events, a run's start first; answers a copy whose writer was killed."""
+    crashed = path.with_name(f"{path.name}.killed")
     with SqliteStore.open(path) as store:
         store.append("system-bench", ANY, [_event("started", "RunStarted")])
         for start in range(1, events, BATCH):
@@ -32,10 +47,11 @@ def build(path: Path, events: int) -> None:
                 for number in range(start, min(start + BATCH, events))
             ]
             store.write(Write(appends))
-
-
-def _event(name: str, kind: str = "PositionRecommended") -> NewEvent:
-    return NewEvent(named_id(name), kind, b"x" * 200, b"{}")
+    with SqliteStore.open(path) as store:
+        store.append("agent-bench/1", ANY, [_event(f"last/{number}") for number in range(BATCH)])
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{path}{suffix}", f"{crashed}{suffix}")
+    return crashed
 
 
 def steps(store: SqliteStore, opening: int) -> dict[str, Callable[[], object]]:
@@ -44,9 +60,9 @@ def steps(store: SqliteStore, opening: int) -> dict[str, Callable[[], object]]:
     return {
         "append to a stream": lambda: store.append("agent-bench/7", ANY, [_event(f"a{opening}")]),
         "append to a new one": lambda: store.append(f"n-{opening}", ANY, [_event(f"b{opening}")]),
-        "end": store.end,
+        "end of the log": store.end,
         "read one event": lambda: list(store.read_stream("agent-bench/7", 0, limit=1)),
-        "revision": lambda: store.revision("agent-bench/8"),
+        "revision of a stream": lambda: store.revision("agent-bench/8"),
         "find by id": lambda: store.find(named_id("5")),
         "heads of 11 streams": lambda: list(store.heads("agent-bench/100")),
         "what runs began": lambda: list(store.read_all(only=started)),
@@ -55,35 +71,64 @@ def steps(store: SqliteStore, opening: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure(path: Path) -> dict[str, float]:
-    """Median seconds of each step."""
+def opened(path: Path, crashed: Path) -> dict[str, float]:
+    """Median milliseconds of an opening and of each step after it."""
     took: dict[str, list[float]] = {}
-    for opening in range(OPENINGS):
+
+    def timed(name: str, act: Callable[[], SqliteStore]) -> SqliteStore:
         began = time.perf_counter()
-        store = SqliteStore.open(path)
-        took.setdefault("open", []).append(time.perf_counter() - began)
+        result = act()
+        took.setdefault(name, []).append((time.perf_counter() - began) * 1e3)
+        return result
+
+    for opening in range(OPENINGS):
+        copy = crashed.with_name("copy.db")
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{crashed}{suffix}", f"{copy}{suffix}")
+        timed("open after a kill", lambda: SqliteStore.open(copy)).close()  # noqa: B023
+        timed("open to read", lambda: SqliteStore.open(path, writer=False)).close()
+        store = timed("open", lambda: SqliteStore.open(path))
         for name, step in steps(store, opening).items():
-            began = time.perf_counter()
-            step()
-            took.setdefault(name, []).append(time.perf_counter() - began)
+            timed(name, step)  # type: ignore[arg-type]
     return {name: median(times) for name, times in took.items()}
+
+
+def resumed(path: Path) -> dict[str, float]:
+    """Median milliseconds to go on with a stopped run, until it is stopped again.
+
+    It takes in some thousand observations first, in two stages, and each time some more.
+    """
+    rows = [
+        {"pool": pool, "symbol": symbol, "at": START + hour * 10**9, "rate": 0.03}
+        for hour in range(HOURS)
+        for pool, symbol in POOLS.items()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), path.with_name("rates.parquet"))
+    agents = [watcher(every=1), follower()]
+    config = job(path.parent, store={"path": str(path)}, credit={"batch": 512}, agents=agents)
+    run_until(config, PARTS)
+    took = []
+    for _ in range(OPENINGS):
+        began = time.perf_counter()
+        run_until(config, 1)
+        took.append((time.perf_counter() - began) * 1e3)
+    return {"resume a run": median(took)}
 
 
 def main() -> None:
     """Measure and print."""
+    figures = []
     with TemporaryDirectory() as folder:
-        figures = []
         for events in LENGTHS:
             path = Path(folder) / f"{events}.db"
-            build(path, events)
-            figures.append(measure(path))
-    short, long = figures
-    print(f"opening: {'ms at':>21} {LENGTHS[0]:>9,} {LENGTHS[1]:>9,} events, ratio")
-    for name, seconds in long.items():
-        print(f"  {name:28} {short[name] * 1e3:9.2f} {seconds * 1e3:9.2f}"
-              f" {seconds / short[name]:13.1f}")  # fmt: skip
-    print(f"  {'all':28} {sum(short.values()) * 1e3:9.2f} {sum(long.values()) * 1e3:9.2f}"
-          f" {sum(long.values()) / sum(short.values()):13.1f}")  # fmt: skip
+            crashed = build(path, events)
+            size = crashed.with_name(f"{crashed.name}-wal").stat().st_size / 2**20
+            figures.append((opened(path, crashed) | resumed(path), size))
+    (short, less), (long, more) = figures
+    print(f"opening, ms at {' ':15} {LENGTHS[0]:>9,} {LENGTHS[1]:>9,} events  ratio")
+    for name, took in long.items():
+        print(f"  {name:28} {short[name]:9.2f} {took:9.2f} {took / short[name]:13.1f}")
+    print(f"  (the write-ahead logs that kills left had {less:.1f} and {more:.1f} MiB)")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ resumed: until its agents were sent the next events, and it is stopped again.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -51,6 +52,7 @@ def build(path: Path, events: int) -> Path:
         store.append("agent-bench/1", ANY, [_event(f"last/{number}") for number in range(BATCH)])
         for suffix in ("", "-wal"):
             shutil.copyfile(f"{path}{suffix}", f"{crashed}{suffix}")
+    os.sync()
     return crashed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from operator import gt, lt
 from typing import NamedTuple, TypeVar
 
 from runtime.errors import FilterInvalid
@@ -105,10 +106,13 @@ def stream_page(
 ) -> list[RecordedEvent]:
     """Up to `count` events of a stream (by its id), revisions within `bounds` (both included).
 
-    Only those are read that were recorded at `since` (ns) or later.
+    Only those are read that were recorded at `since` (ns) or later. Raises
+    `sqlite3.DatabaseError` if they do not come in order: the file is damaged.
     """
     sql = _STREAM.replace("{order}", _ORDER[backwards])
-    return _events(connection, sql, (stream, *bounds, since, count))
+    page = _events(connection, sql, (stream, *bounds, since, count))
+    _check_order([event.revision for event in page], bounds, backwards=backwards)
+    return page
 
 
 def log_page(
@@ -121,20 +125,23 @@ def log_page(
 ) -> list[RecordedEvent]:
     """Up to `count` events whose positions are within `bounds` (both included).
 
-    Raises `FilterInvalid` if a pattern of `only` cannot be used.
+    Raises `FilterInvalid` if a pattern of `only` cannot be used, `sqlite3.DatabaseError` if
+    the events do not come in order: the file is damaged.
     """
     condition, arguments = _condition(only)
     places, bounds_and_names = _places(connection, bounds, only)
     order = _ORDER[backwards]
     sql = f"{_EVENTS} WHERE {places} AND {condition} ORDER BY e.position {order} LIMIT ?"
     try:
-        return _events(connection, sql, (*bounds_and_names, *arguments, count))
+        page = _events(connection, sql, (*bounds_and_names, *arguments, count))
     except sqlite3.OperationalError as error:
         if "user-defined function" not in str(error):
             raise
         patterns = f"{only.stream_pattern[:80]!r}, {only.type_pattern[:80]!r}"
         told = f"a name took too long to be matched with the patterns {patterns}"
         raise FilterInvalid(f"{told}: use simpler ones, or prefixes") from None
+    _check_order([event.position for event in page], bounds, backwards=backwards)
+    return page
 
 
 def head_page(
@@ -248,6 +255,14 @@ def _found(column: str, pattern: str) -> tuple[str, list[str]]:
         return "1", []
     check_pattern(pattern)
     return f"matches(?, {column})", [pattern]
+
+
+def _check_order(numbers: list[int], bounds: tuple[int, int], *, backwards: bool) -> None:
+    """Raise unless `numbers` are within `bounds`, each beyond the one before."""
+    first, last = bounds[::-1] if backwards else bounds
+    beyond, step = (gt, -1) if backwards else (lt, 1)
+    if numbers and not all(map(beyond, [first - step, *numbers], [*numbers, last + step])):
+        raise sqlite3.DatabaseError(f"events are out of order between {first} and {last}")
 
 
 def _events(

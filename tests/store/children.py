@@ -54,6 +54,33 @@ with SqliteStore.open(sys.argv[1], writer=False) as store:
             pass
 """
 
+COMMIT = """
+import os, sys
+from runtime.store import SqliteStore
+from tests.store.samples import transaction
+path, transactions = sys.argv[1], int(sys.argv[2])
+store = SqliteStore.open(path)
+store._writer._connection.execute("PRAGMA wal_autocheckpoint = 40")
+for number in range(transactions):
+    store.write(transaction(number))
+    os.write(1, b"%d" % number)
+os._exit(0)
+"""
+"""Tells each transaction when it was answered; SQLite writes its log back every few of them."""
+
+COMMIT_TOGETHER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from runtime.store import Expected, SqliteStore
+from tests.store.samples import event
+path, threads, each = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with SqliteStore.open(path) as store, ThreadPoolExecutor(threads) as pool:
+    def work(thread):
+        for number in range(each):
+            store.append(f"s-{thread}", Expected.ANY, [event(f"{thread}/{number}")])
+    list(pool.map(work, range(threads)))
+"""
+
 MIGRATE = """
 import os, shutil, signal, sys
 from contextlib import closing

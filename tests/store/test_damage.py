@@ -22,8 +22,8 @@ import pytest
 
 from runtime.errors import StoreDamaged, StoreError
 from runtime.events import NewEvent, RecordedEvent, named_id
-from runtime.store import Append, Checkpoint, Expected, Snapshot, SqliteStore, Write
-from tests.store.samples import event
+from runtime.store import Expected, SqliteStore
+from tests.store.samples import event, stored_transactions, transaction
 
 ANY = Expected.ANY
 FRAME, HEADER, PAGE = 24 + 4096, 32, 4096
@@ -35,33 +35,6 @@ def random() -> Random:
     seed = int(os.environ.get("LUCENT_SEED") or int.from_bytes(os.urandom(4), "big"))
     sys.stdout.write(f"seed {seed} (set LUCENT_SEED to run it again)\n")
     return Random(seed)
-
-
-def transaction(number: int) -> Write:
-    """Two batches, a checkpoint and a snapshot, over some pages of the file."""
-    appends = [
-        Append(stream, ANY, [event(f"{number}/{stream}/{part}", 1_500) for part in range(4)])
-        for stream in ("s-1", "s-2")
-    ]
-    cursor = str(number)
-    snapshot = Snapshot("s", cursor, {number % 3: bytes(3_000)})
-    return Write(appends, [Checkpoint("c", cursor)], [snapshot])
-
-
-def stored_transactions(store: SqliteStore) -> int:
-    """How many transactions the store holds; they are whole, the first ones, and in order."""
-    log = list(store.read_all())
-    count = int(store.checkpoint("c") or -1) + 1
-    written = [
-        new.event_id
-        for number in range(count)
-        for append in transaction(number).appends
-        for new in append.events
-    ]
-    assert [item.event_id for item in log] == written
-    snapshot = store.snapshot("s")
-    assert (-1 if snapshot is None else int(snapshot.cursor)) == count - 1
-    return count
 
 
 class TestTornLog:

@@ -56,17 +56,28 @@ with SqliteStore.open(sys.argv[1], writer=False) as store:
 
 COMMIT = """
 import os, sys
+from runtime.errors import StoreError
 from runtime.store import SqliteStore
-from tests.store.samples import transaction
+from tests.store.samples import stored_transactions, transaction
 path, transactions = sys.argv[1], int(sys.argv[2])
 store = SqliteStore.open(path)
 store._writer._connection.execute("PRAGMA wal_autocheckpoint = 40")
-for number in range(transactions):
-    store.write(transaction(number))
-    os.write(1, b"%d" % number)
+answered = refused = 0
+while answered < transactions:
+    try:
+        store.write(transaction(answered))
+    except StoreError as error:
+        assert stored_transactions(store) == answered
+        assert (refused := refused + 1) < 100, error
+    else:
+        os.write(1, b"%d" % answered)
+        answered += 1
 os._exit(0)
 """
-"""Tells each transaction when it was answered; SQLite writes its log back every few of them."""
+"""Tells each transaction when it was answered; one that is refused is written again.
+
+SQLite writes its log back every few of them.
+"""
 
 COMMIT_TOGETHER = """
 import sys

@@ -41,9 +41,13 @@ def can_trace() -> bool:
     return subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode == 0
 
 
-def trace(log: Path, program: str, *arguments: str | Path) -> str:
-    """Run a program to its end; what `strace` says of its calls that write and sync."""
+def trace(log: Path, program: str, *arguments: str | Path, fault: str = "") -> str:
+    """Run a program to its end; what `strace` says of its calls that write and sync.
+
+    `fault` makes some of them fail, as `strace -e inject` takes it.
+    """
     command = ["strace", "-f", "-y", "-xx", "-s", "1000000", "-e", f"trace={CALLS}", "-o", str(log)]
+    command += ["-e", f"inject={fault}"] if fault else []
     python = [sys.executable, "-c", program, *map(str, arguments)]
     subprocess.run([*command, *python], cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=120)
     return _PATH.sub(lambda found: f"<{_bytes(found[1]).decode()}>", log.read_text())

@@ -56,3 +56,22 @@ def test_threads_share_syncs(path: Path) -> None:
     with SqliteStore.open(path, writer=False) as store:
         assert store.end() == THREADS * EACH
     assert 0 < syncs < THREADS * EACH / 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "fdatasync:error=EIO:when=4",
+        "fdatasync:error=EIO:when=5+3",
+        "pwrite64:error=EIO:when=60+37",
+        "pwrite64:error=ENOSPC:when=60..110",
+    ],
+)
+def test_what_a_failing_disk_refuses_is_not_stored_and_can_be_written_again(
+    path: Path, fault: str
+) -> None:
+    SqliteStore.open(path).close()
+    traced = trace(path.with_name("trace"), children.COMMIT, path, str(TRANSACTIONS), fault=fault)
+    assert "(INJECTED)" in traced
+    with SqliteStore.open(path) as store:
+        assert stored_transactions(store) == TRANSACTIONS

@@ -122,18 +122,23 @@ def log_page(
     only: Filter,
     *,
     backwards: bool,
+    narrow: bool = False,
 ) -> list[RecordedEvent]:
     """Up to `count` events whose positions are within `bounds` (both included).
 
+    If `only` is `narrow`, the streams that it names are looked through, and not the log.
     Raises `FilterInvalid` if a pattern of `only` cannot be used, `sqlite3.DatabaseError` if
     the events do not come in order: the file is damaged.
     """
     condition, arguments = _condition(only)
-    places, bounds_and_names = _places(connection, bounds, only)
+    places, prefixes = _WITHIN, list[str]()
+    if narrow:
+        names, prefixes = _named(only)
+        places = _AMONG.replace("{names}", names)
     order = _ORDER[backwards]
     sql = f"{_EVENTS} WHERE {places} AND {condition} ORDER BY e.position {order} LIMIT ?"
     try:
-        page = _events(connection, sql, (*bounds_and_names, *arguments, count))
+        page = _events(connection, sql, (*prefixes, *bounds, *arguments, count))
     except sqlite3.OperationalError as error:
         if "user-defined function" not in str(error):
             raise
@@ -142,6 +147,16 @@ def log_page(
         raise FilterInvalid(f"{told}: use simpler ones, or prefixes") from None
     _check_order([event.position for event in page], bounds, backwards=backwards)
     return page
+
+
+def is_narrow(connection: sqlite3.Connection, bounds: tuple[int, int], only: Filter) -> bool:
+    """Whether the streams that `only` names hold few events, and there are many within `bounds`."""
+    if not only.streams or bounds[1] - bounds[0] <= FEW:
+        return False
+    names, arguments = _named(only)
+    counting = _COUNT.replace("{names}", names)
+    held: int = connection.execute(counting, (*arguments, FEW + 1)).fetchone()[0]
+    return held <= FEW
 
 
 def head_page(
@@ -210,24 +225,8 @@ def name_range(column: str, prefix: str, start: str) -> tuple[str, list[str]]:
     return f"({column} >= ? AND {column} < ?)", [start, base[:-1] + chr(following)]
 
 
-def _places(
-    connection: sqlite3.Connection, bounds: tuple[int, int], only: Filter
-) -> tuple[str, tuple[object, ...]]:
-    """The SQL condition on the positions to look at, and its arguments.
-
-    They are all within `bounds`, or only those of the streams that `only` names, if the
-    bounds are wide and these streams hold few events.
-    """
-    if only.streams and bounds[1] - bounds[0] > FEW:
-        names, arguments = _named(only)
-        counting = _COUNT.replace("{names}", names)
-        (held,) = connection.execute(counting, (*arguments, FEW + 1)).fetchone()
-        if held <= FEW:
-            return _AMONG.replace("{names}", names), (*arguments, *bounds)
-    return _WITHIN, bounds
-
-
 def _named(only: Filter) -> tuple[str, list[str]]:
+    """The SQL condition on the names of streams, and its arguments."""
     return _any_of([name_range("s.name", prefix, prefix) for prefix in only.streams])
 
 

@@ -184,9 +184,10 @@ class SqliteStore:
     ) -> Iterator[RecordedEvent]:
         """The log in log order; forwards `start` is included, backwards it is not."""
         end = self.end()
+        bounds = (_bounded(start, 0), end)
         if backwards:
-            return self._log_backwards(_bounded(start, query.LAST) - 1, limit, only)
-        return self._log(_bounded(start, 0), end, limit, only)
+            bounds = (0, min(_bounded(start, query.LAST) - 1, end))
+        return self._log(bounds, limit, only, backwards=backwards)
 
     def subscribe(
         self, after: int | None = None, *, only: Filter = _EVERYTHING
@@ -200,7 +201,7 @@ class SqliteStore:
         live = True
         while live:
             end = max(cursor, self.end())
-            yield from self._log(cursor + 1, end, None, only)
+            yield from self._log((cursor + 1, end), None, only)
             cursor = end
             yield CaughtUp(cursor)
             live = self._grown(cursor)
@@ -292,22 +293,20 @@ class SqliteStore:
         return outcomes
 
     def _log(
-        self, start: int, end: int, limit: int | None, only: Filter
+        self, bounds: tuple[int, int], limit: int | None, only: Filter, *, backwards: bool = False
     ) -> Iterator[RecordedEvent]:
+        with self._pool.borrow() as connection:
+            narrow = query.is_narrow(connection, bounds, only)
+
         def fetch(at: int, count: int) -> list[RecordedEvent]:
+            page = (bounds[0], at) if backwards else (at, bounds[1])
             with self._pool.borrow() as connection:
-                return query.log_page(connection, (at, end), count, only, backwards=False)
+                return query.log_page(
+                    connection, page, count, only, backwards=backwards, narrow=narrow
+                )
 
-        return query.paged(fetch, start, limit, lambda event: event.position + 1)
-
-    def _log_backwards(
-        self, start: int, limit: int | None, only: Filter
-    ) -> Iterator[RecordedEvent]:
-        def fetch(at: int, count: int) -> list[RecordedEvent]:
-            with self._pool.borrow() as connection:
-                return query.log_page(connection, (0, at), count, only, backwards=True)
-
-        return query.paged(fetch, start, limit, lambda event: event.position - 1)
+        first, step = (bounds[1], -1) if backwards else (bounds[0], 1)
+        return query.paged(fetch, first, limit, lambda event: event.position + step)
 
     def _grown(self, position: int) -> bool:
         """Wait until the log goes beyond `position`; False when the store is closed instead."""

@@ -40,10 +40,10 @@ def test_nothing_answered_is_lost_and_nothing_is_there_in_part(path: Path, store
     random, audit = Random(seed + store), Audit()
     with _writers() as writers:
         for number in range(min(LIVES, KILLS - LIVES * store)):
-            life, notes = Life(seed + store, number), path.with_name(f"{number}.notes")
-            seen = _killed(writers, life, path, notes, random)
+            life = Life(seed + store, number)
+            seen = _killed(writers, life, path, audit.position + 1, random)
             with SqliteStore.open(path) as opened:
-                events = audit.check(opened, life, read_notes(notes))
+                events = audit.check(opened, life, read_notes(_notes(path, life)))
             assert seen == events[: len(seen)]
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -61,23 +61,27 @@ def _writers() -> Iterator[subprocess.Popen[str]]:
         assert started.wait(WAIT_SECONDS) == 0
 
 
+def _notes(path: Path, life: Life) -> Path:
+    return path.with_name(f"{life.number}.notes")
+
+
 def _killed(
-    writers: subprocess.Popen[str], life: Life, path: Path, notes: Path, random: Random
+    writers: subprocess.Popen[str], life: Life, path: Path, start: int, random: Random
 ) -> list[RecordedEvent]:
-    """Let a writer live until it has noted so much, then kill it; what was read meanwhile.
+    """Let a writer live until it has noted so much, then kill it; what was read from `start` on.
 
     Every other one is read beside. The rest have the store to themselves, so that the next
     one finds a log that nobody has open.
     """
     assert writers.stdin is not None
     assert writers.stdout is not None
+    notes = _notes(path, life)
     print(*life, path, notes, sep="\t", file=writers.stdin, flush=True)
     pid = int(writers.stdout.readline())
     least, more = random.choice((0, 1, 1_000, 5_000)), random.random() * 0.02
     deadline = time.monotonic() + WAIT_SECONDS
     seen: list[RecordedEvent] = []
     with SqliteStore.open(path, writer=False) as reader:
-        start = reader.end() + 1
         if life.number % 2:
             reader.close()
         while not notes.exists() or notes.stat().st_size < least:

@@ -7,6 +7,7 @@ in a file once the store has answered. Run as a program, it forks a life for eac
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -130,10 +131,11 @@ def read_notes(file: Path) -> list[Note]:
 
 
 def live(life: Life, path: Path, notes: Path) -> None:
-    """Write to the store at `path` until killed, or until a thread fails.
+    """Write to the store at `path` until killed, or until a thread fails; two minutes at most.
 
     Every fourth life spills its transactions and writes its log back all the time.
     """
+    signal.alarm(120)
     file = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     store = SqliteStore.open(path)
     if life.number % 4 == 3:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from random import Random
 from signal import SIGKILL
@@ -81,7 +81,8 @@ def _killed(
     least, more = random.choice((0, 1, 1_000, 5_000)), random.random() * 0.02
     deadline = time.monotonic() + WAIT_SECONDS
     seen: list[RecordedEvent] = []
-    with SqliteStore.open(path, writer=False) as reader:
+    with SqliteStore.open(path, writer=False) as reader, ExitStack() as held:
+        held.callback(os.kill, pid, SIGKILL)
         if life.number % 2:
             reader.close()
         while not notes.exists() or notes.stat().st_size < least:
@@ -91,7 +92,6 @@ def _killed(
                 seen += _read_whole(reader, seen[-1].position + 1 if seen else start)
             time.sleep(0.001)
         time.sleep(more)
-        os.kill(pid, SIGKILL)
     assert int(writers.stdout.readline()) == SIGKILL, life
     return seen
 

@@ -38,7 +38,8 @@ def can_trace() -> bool:
     """Whether `strace` is installed and allowed to look at processes."""
     if shutil.which("strace") is None:
         return False
-    return subprocess.run(["strace", "-o", "/dev/null", "true"], check=False).returncode == 0
+    tried = ["strace", "-o", "/dev/null", "true"]
+    return subprocess.run(tried, check=False, capture_output=True).returncode == 0
 
 
 def trace(log: Path, program: str, *arguments: str | Path, fault: str = "") -> str:

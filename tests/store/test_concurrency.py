@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
 
@@ -132,22 +133,46 @@ class TestLog:
     def test_it_stays_short_beside_readers_that_never_rest(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(wal, "BOUND", 4 * 2**20)
+        monkeypatch.setattr(wal, "BOUND", 2 * 2**20)
         log = path.with_name("events.db-wal")
         with ExitStack() as held:
             store = held.enter_context(SqliteStore.open(path))
             store.append("s-1", ANY, [event(f"first/{number}") for number in range(3_000)])
             subscription = store.subscribe()
-            for _ in range(3):
+            for _ in range(2):
                 reader = held.enter_context(children.start(children.READ, path))
                 held.callback(reader.kill)
                 assert reader.stdout is not None
                 assert reader.stdout.readline() == "open\n"
             largest = 0
-            for batch in range(60):
+            for batch in range(20):
                 store.append(
                     "s-2", ANY, [event(f"{batch}/{number}", 8_000) for number in range(128)]
                 )
                 next(subscription)
                 largest = max(largest, log.stat().st_size)
         assert largest < path.stat().st_size / 2
+
+    def test_a_program_that_holds_an_old_state_stops_no_write(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wal, "BOUND", 2**20)
+        monkeypatch.setattr(wal, "PATIENCE", 0.001)
+        log = path.with_name("events.db-wal")
+
+        def write(store: SqliteStore, name: str) -> None:
+            store.append("s-1", ANY, [event(f"{name}/{number}", 8_000) for number in range(64)])
+
+        with SqliteStore.open(path) as store:
+            write(store, "first")
+            with closing(sqlite3.connect(path)) as raw:
+                raw.execute("BEGIN")
+                assert raw.execute("SELECT count(*) FROM events").fetchone() == (64,)
+                for batch in range(10):
+                    write(store, str(batch))
+                assert raw.execute("SELECT count(*) FROM events").fetchone() == (64,)
+                assert log.stat().st_size > 4 * 2**20
+            for batch in range(10, 14):
+                write(store, str(batch))
+            assert log.stat().st_size < 2 * 2**20
+            assert store.revision("s-1") == 15 * 64 - 1

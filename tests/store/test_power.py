@@ -47,6 +47,17 @@ def test_what_was_answered_outlives_a_power_cut_at_any_moment(path: Path) -> Non
                 assert answered <= stored_transactions(store) <= answered + 1, number
 
 
+def test_a_new_store_is_in_its_folder_before_a_write_to_it_is_answered(path: Path) -> None:
+    """The file before its write-ahead log is made, and that before the answer."""
+    log = path.with_name("events.db-wal")
+    traced = list(calls(trace(path.with_name("trace"), children.COMMIT, path, "1")))
+    synced = [number for number, call in enumerate(traced) if call.file == path.parent]
+    logged = next(number for number, call in enumerate(traced) if call.file == log)
+    answered = next(number for number, call in enumerate(traced) if call.number == 1)
+    assert any(number < logged for number in synced)
+    assert any(logged < number < answered for number in synced)
+
+
 def test_threads_share_syncs(path: Path) -> None:
     SqliteStore.open(path).close()
     arguments = path, str(THREADS), str(EACH)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import sys
+import subprocess
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from runtime.errors import WrongExpectedVersion
 from runtime.events import NewEvent, RecordedEvent, named_id
-from runtime.store import CaughtUp, Checkpoint, Expected, Filter, SqliteStore, Write, wal
+from runtime.store import Expected, Filter, SqliteStore, wal
 from tests.store import children
 from tests.store.samples import event
 
@@ -55,10 +53,9 @@ class TestFollowers:
         """Eight threads write to five streams while six follow and two read."""
         SqliteStore.open(path).close()
         with ExitStack() as held:
-            store = held.enter_context(SqliteStore.open(path, poll=0.01))
-            others = [held.enter_context(children.start(children.FOLLOW, path, "Last"))
-                      for _ in range(2)]  # fmt: skip
             threads = held.enter_context(ThreadPoolExecutor(14))
+            store = held.enter_context(SqliteStore.open(path, poll=0.01))
+            others = [_started(held, children.FOLLOW, path, "Last") for _ in range(2)]
             followers = [threads.submit(_follow, store, Filter()) for _ in range(3)]
             one = threads.submit(
                 _follow, store, Filter(stream_pattern="^s-1$", types=["T", "Last"])
@@ -78,26 +75,12 @@ class TestFollowers:
                 told, _ = other.communicate(timeout=WAIT_SECONDS)
                 assert told.splitlines() == [f"{position} {what}" for position, what in expected]
 
-    def test_go_on_after_their_checkpoint(self, path: Path) -> None:
-        seed = int(os.environ.get("LUCENT_SEED") or int.from_bytes(os.urandom(4), "big"))
-        sys.stdout.write(f"seed {seed} (set LUCENT_SEED to run it again)\n")
-        random = Random(seed)
-        seen: list[bytes] = []
-        with SqliteStore.open(path) as store:
-            store.append("s-1", ANY, [event(str(number)) for number in range(3_000)])
-        while len(seen) < 3_000:
-            with SqliteStore.open(path) as store:
-                cursor = store.checkpoint("follower")
-                subscription = store.subscribe(None if cursor is None else int(cursor))
-                for item in (next(subscription) for _ in range(random.randrange(1, 1_500))):
-                    if isinstance(item, CaughtUp):
-                        assert item.position == store.end()
-                        break
-                    seen.append(item.event_id)
-                    position = str(item.position)
-                store.write(Write(checkpoints=[Checkpoint("follower", position)]))
-                subscription.close()
-        assert seen == [event(str(number)).event_id for number in range(3_000)]
+
+def _started(held: ExitStack, program: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    """A program that is killed at the end of the test, if it has not ended."""
+    child = held.enter_context(children.start(program, *arguments))
+    held.callback(child.kill)
+    return child
 
 
 def _write(store: SqliteStore, thread: int) -> None:
@@ -140,8 +123,7 @@ class TestLog:
             store.append("s-1", ANY, [event(f"first/{number}") for number in range(3_000)])
             subscription = store.subscribe()
             for _ in range(2):
-                reader = held.enter_context(children.start(children.READ, path))
-                held.callback(reader.kill)
+                reader = _started(held, children.READ, path)
                 assert reader.stdout is not None
                 assert reader.stdout.readline() == "open\n"
             largest = 0

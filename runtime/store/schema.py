@@ -80,7 +80,7 @@ _WRITER_PRAGMAS = (
     "synchronous = FULL",
     "cache_size = -65536",
     "wal_autocheckpoint = 4096",
-    "journal_size_limit = 16777216",
+    "journal_size_limit = 25165824",
     "secure_delete = OFF",
     "temp_store = MEMORY",
 )

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 BOUND = 32 * 2**20
-"""The size of the log, in bytes, from which on it is emptied."""
+"""The size of the log, in bytes, from which on it is emptied: beyond what SQLite itself leaves
+of it when it begins it anew, and little enough to be read at an opening after a kill."""
 
 PATIENCE = 0.5
 """Seconds to wait for the reads that are under way; those that begin meanwhile may go on."""

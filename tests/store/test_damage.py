@@ -22,8 +22,10 @@ import pytest
 
 from runtime.errors import StoreDamaged, StoreError
 from runtime.events import NewEvent, RecordedEvent, named_id
+from runtime.jobs.verification import verify_store
 from runtime.store import Expected, SqliteStore
 from tests.store.samples import event, stored_transactions, transaction
+from tests.support.jobs import run_in
 
 ANY = Expected.ANY
 FRAME, HEADER, PAGE = 24 + 4096, 32, 4096
@@ -160,6 +162,20 @@ class TestDamagedFile:
                     SqliteStore.open(path, writer=writer) as store,
                 ):
                     list(store.read_all())
+
+    def test_a_changed_byte_of_a_decision_is_read_but_found_by_its_signature(
+        self, tmp_path: Path
+    ) -> None:
+        path = Path(run_in(tmp_path).store)
+        with SqliteStore.open(path, writer=False) as store:
+            decision = next(store.heads("agent-"))
+        whole = bytearray(path.read_bytes())
+        whole[whole.index(decision.data) + 20] ^= 1
+        path.write_bytes(whole)
+        with SqliteStore.open(path, writer=False) as store:
+            assert decision not in list(store.read_all())
+        (found,) = verify_store(path).damages
+        assert (found.stream, found.revision) == (decision.stream, decision.revision)
 
     def test_whatever_is_damaged_the_answer_is_a_store_error(
         self, path: Path, truth: dict[str, list[RecordedEvent]], random: Random

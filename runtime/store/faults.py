@@ -33,7 +33,7 @@ def translated(path: Path) -> Iterator[None]:
     """Raise the `StoreError` that fits for any error of SQLite or the file system inside.
 
     A `ValueError` (text that is not Unicode, say) counts as something that the store
-    cannot hold.
+    cannot hold, but for a `UnicodeDecodeError`: then it is the store that holds no text.
     """
     try:
         yield
@@ -45,6 +45,8 @@ def store_fault(path: Path, error: sqlite3.Error | OSError | ValueError) -> Stor
     """The store error that says what `error` means for the store at `path`, and what to do."""
     if isinstance(error, OSError):
         return _file_fault(path, error)
+    if isinstance(error, UnicodeDecodeError):
+        return _damaged(path, error)
     if isinstance(error, sqlite3.Error) and not isinstance(error, _MISUSE):
         return _sqlite_fault(path, error)
     return StoreError(f"store {path} cannot hold or find this ({error}): correct the call")
@@ -71,10 +73,7 @@ def _sqlite_fault(path: Path, error: sqlite3.Error) -> StoreError:
         return _forbidden(path, error)
     if primary == sqlite3.SQLITE_CANTOPEN:
         return _unopened(path, error)
-    return StoreDamaged(
-        f"store {path} is damaged or was changed by another program ({error}):"
-        " restore it from a copy, or check the disk"
-    )
+    return _damaged(path, error)
 
 
 def _unopened(path: Path, error: sqlite3.Error) -> StoreError:
@@ -83,6 +82,13 @@ def _unopened(path: Path, error: sqlite3.Error) -> StoreError:
     except OSError as reason:
         return _file_fault(path, reason)
     return _forbidden(path, error)
+
+
+def _damaged(path: Path, error: Exception) -> StoreDamaged:
+    return StoreDamaged(
+        f"store {path} is damaged or was changed by another program ({error}):"
+        " restore it from a copy, or check the disk"
+    )
 
 
 def _full(path: Path, error: Exception) -> StoreError:

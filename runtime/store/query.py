@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from operator import gt, lt
 from typing import NamedTuple, TypeVar
 
 from runtime.errors import FilterInvalid
@@ -19,6 +20,10 @@ PAGE = 1000
 
 PAGE_BYTES = 1024 * 1024
 """Bytes (data and metadata) at which a page ends, if it does not end before."""
+
+
+FEW = 20_000
+"""Events of the streams that a filter names, up to which these are looked through, not the log."""
 
 LAST = 2**63 - 2
 """The largest revision or position there can be; the next integer still fits SQLite."""
@@ -46,6 +51,12 @@ FROM streams s CROSS JOIN events e
     AND e.revision = (SELECT max(revision) FROM events WHERE stream = s.id)
 WHERE {names} ORDER BY s.name LIMIT ?
 """
+_OF_STREAMS = """
+FROM streams s CROSS JOIN events e ON e.stream = s.id WHERE {names}
+"""
+_WITHIN = "e.position BETWEEN ? AND ?"
+_AMONG = f"e.position IN (SELECT e.position {_OF_STREAMS} AND {_WITHIN})"
+_COUNT = f"SELECT count(*) FROM (SELECT 1 {_OF_STREAMS} LIMIT ?)"  # noqa: S608 (place holders only)
 _NAMES = """
 SELECT s.name FROM streams s
 WHERE {} AND EXISTS (SELECT 1 FROM events WHERE stream = s.id) ORDER BY s.name
@@ -113,10 +124,13 @@ def stream_page(
     """The first events of a stream (by its id), revisions within `bounds` (both included).
 
     They are `count`, or `PAGE_BYTES` if that is reached before, or all there are. Only those
-    are read that were recorded at `since` (ns) or later.
+    are read that were recorded at `since` (ns) or later. Raises `sqlite3.DatabaseError` if
+    they do not come in order: the file is damaged.
     """
     sql = _STREAM.replace("{order}", _ORDER[backwards])
-    return _events(connection, sql, (stream, *bounds, since, count))
+    page = _events(connection, sql, (stream, *bounds, since, count))
+    _check_order([event.revision for event in page], bounds, backwards=backwards)
+    return page
 
 
 def log_page(
@@ -126,24 +140,41 @@ def log_page(
     only: Filter,
     *,
     backwards: bool,
+    narrow: bool = False,
 ) -> list[RecordedEvent]:
     """The first events whose positions are within `bounds` (both included), as in `stream_page`.
 
-    Raises `FilterInvalid` if a pattern of `only` cannot be used.
+    If `only` is `narrow`, the streams that it names are looked through, and not the log.
+    Raises `FilterInvalid` if a pattern of `only` cannot be used, `sqlite3.DatabaseError` if
+    the events do not come in order: the file is damaged.
     """
     condition, arguments = _condition(only)
-    sql = (
-        f"{_EVENTS} WHERE e.position BETWEEN ? AND ? AND {condition}"
-        f" ORDER BY e.position {_ORDER[backwards]} LIMIT ?"
-    )
+    places, prefixes = _WITHIN, list[str]()
+    if narrow:
+        names, prefixes = _named(only)
+        places = _AMONG.replace("{names}", names)
+    order = _ORDER[backwards]
+    sql = f"{_EVENTS} WHERE {places} AND {condition} ORDER BY e.position {order} LIMIT ?"
     try:
-        return _events(connection, sql, (*bounds, *arguments, count))
+        page = _events(connection, sql, (*prefixes, *bounds, *arguments, count))
     except sqlite3.OperationalError as error:
         if "user-defined function" not in str(error):
             raise
         patterns = f"{only.stream_pattern[:80]!r}, {only.type_pattern[:80]!r}"
         told = f"a name took too long to be matched with the patterns {patterns}"
         raise FilterInvalid(f"{told}: use simpler ones, or prefixes") from None
+    _check_order([event.position for event in page], bounds, backwards=backwards)
+    return page
+
+
+def is_narrow(connection: sqlite3.Connection, bounds: tuple[int, int], only: Filter) -> bool:
+    """Whether the streams that `only` names hold few events, and there are many within `bounds`."""
+    if not only.streams or bounds[1] - bounds[0] <= FEW:
+        return False
+    names, arguments = _named(only)
+    counting = _COUNT.replace("{names}", names)
+    held: int = connection.execute(counting, (*arguments, FEW + 1)).fetchone()[0]
+    return held <= FEW
 
 
 def head_page(
@@ -217,10 +248,15 @@ def name_range(column: str, prefix: str, start: str) -> tuple[str, list[str]]:
     return f"({column} >= ? AND {column} < ?)", [start, base[:-1] + chr(following)]
 
 
+def _named(only: Filter) -> tuple[str, list[str]]:
+    """The SQL condition on the names of streams, and its arguments."""
+    return _any_of([name_range("s.name", prefix, prefix) for prefix in only.streams])
+
+
 def _condition(only: Filter) -> tuple[str, list[str]]:
     """The SQL condition that `only` sets, and its arguments."""
     conditions = [
-        _any_of([name_range("s.name", prefix, prefix) for prefix in only.streams]),
+        _named(only),
         _any_of([("e.type = ?", [kind]) for kind in only.types]),
         _any_of([name_range("e.type", prefix, prefix) for prefix in only.type_prefixes]),
         _found("s.name", only.stream_pattern),
@@ -242,6 +278,14 @@ def _found(column: str, pattern: str) -> tuple[str, list[str]]:
         return "1", []
     check_pattern(pattern)
     return f"matches(?, {column})", [pattern]
+
+
+def _check_order(numbers: list[int], bounds: tuple[int, int], *, backwards: bool) -> None:
+    """Raise unless `numbers` are within `bounds`, each beyond the one before."""
+    first, last = bounds[::-1] if backwards else bounds
+    beyond, step = (gt, -1) if backwards else (lt, 1)
+    if numbers and not all(map(beyond, [first - step, *numbers], [*numbers, last + step])):
+        raise sqlite3.DatabaseError(f"events are out of order between {first} and {last}")
 
 
 def _events(

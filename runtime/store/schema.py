@@ -80,7 +80,7 @@ _WRITER_PRAGMAS = (
     "synchronous = FULL",
     "cache_size = -65536",
     "wal_autocheckpoint = 4096",
-    "journal_size_limit = 67108864",
+    "journal_size_limit = 25165824",
     "secure_delete = OFF",
     "temp_store = MEMORY",
 )
@@ -127,6 +127,8 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version < 1:
         raise StoreDamaged(f"{path} has the unknown schema {version}: restore it from a copy")
+    if _cut_off(path, _pragma(connection, "page_size")):
+        raise StoreDamaged(f"{path} ends within a page, it was cut off: restore it from a copy")
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -163,6 +165,15 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _cut_off(path: Path, page: int) -> bool:
+    """Whether a part of the last page is missing, which SQLite would read as zeros.
+
+    While there is a write-ahead log, that may hold the page.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size % page > 0 and not (log.exists() and log.stat().st_size)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -186,9 +186,10 @@ class SqliteStore:
     ) -> Iterator[RecordedEvent]:
         """The log in log order; forwards `start` is included, backwards it is not."""
         end = self.end()
+        bounds = (_bounded(start, 0), end)
         if backwards:
-            return self._log_backwards(0, _bounded(start, query.LAST) - 1, limit, only)
-        return self._log(_bounded(start, 0), end, limit, only)
+            bounds = (0, min(_bounded(start, query.LAST) - 1, end))
+        return self._log(bounds, limit, only, backwards=backwards)
 
     def subscribe(
         self, after: int | None = None, *, only: Filter = _EVERYTHING
@@ -202,7 +203,7 @@ class SqliteStore:
         live = True
         while live:
             end = max(cursor, self.end())
-            yield from self._log(cursor + 1, end, None, only)
+            yield from self._log((cursor + 1, end), None, only)
             cursor = end
             yield CaughtUp(cursor)
             live = self._grown(cursor)
@@ -223,8 +224,7 @@ class SqliteStore:
         only: Filter = _EVERYTHING,
     ) -> Iterator[RecordedEvent]:
         """What `read_window` finds, or backwards the last events in place of the first."""
-        log = self._log_backwards if backwards else self._log
-        return log(first, last, limit, only)
+        return self._log((first, last), limit, only, backwards=backwards)
 
     def written_streams(self, first: int, last: int) -> set[str]:
         """The streams of the events at the positions from `first` to `last` (both included)."""
@@ -320,22 +320,20 @@ class SqliteStore:
         return outcomes
 
     def _log(
-        self, start: int, end: int, limit: int | None, only: Filter
+        self, bounds: tuple[int, int], limit: int | None, only: Filter, *, backwards: bool = False
     ) -> Iterator[RecordedEvent]:
+        with self._pool.borrow() as connection:
+            narrow = query.is_narrow(connection, bounds, only)
+
         def fetch(at: int, count: int) -> list[RecordedEvent]:
+            page = (bounds[0], at) if backwards else (at, bounds[1])
             with self._pool.borrow() as connection:
-                return query.log_page(connection, (at, end), count, only, backwards=False)
+                return query.log_page(
+                    connection, page, count, only, backwards=backwards, narrow=narrow
+                )
 
-        return query.paged(fetch, start, limit, lambda event: event.position + 1)
-
-    def _log_backwards(
-        self, first: int, last: int, limit: int | None, only: Filter
-    ) -> Iterator[RecordedEvent]:
-        def fetch(at: int, count: int) -> list[RecordedEvent]:
-            with self._pool.borrow() as connection:
-                return query.log_page(connection, (first, at), count, only, backwards=True)
-
-        return query.paged(fetch, last, limit, lambda event: event.position - 1)
+        first, step = (bounds[1], -1) if backwards else (bounds[0], 1)
+        return query.paged(fetch, first, limit, lambda event: event.position + step)
 
     def _grown(self, position: int) -> bool:
         """Wait until the log goes beyond `position`; False when the store is closed instead."""

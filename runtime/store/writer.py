@@ -13,6 +13,7 @@ from runtime.store.fence import Claim, check_fence, raise_epoch
 from runtime.store.port import Appended, Checkpoint, Delete, Fence, Write
 from runtime.store.snapshot import store_snapshot
 from runtime.store.tail import Tail
+from runtime.store.wal import Wal
 
 Request = Write | Claim | Delete
 """What a writer can be asked to commit."""
@@ -31,6 +32,7 @@ class Writer:
         self._connection = connection
         self._path = path
         self._tail = Tail(connection)
+        self._wal = Wal(connection, path)
         self._closed = False
 
     def commit(self, requests: Sequence[Request]) -> list[Outcome]:
@@ -42,6 +44,7 @@ class Writer:
         """
         if self._closed:
             raise StoreClosed(f"store {self._path} is closed: open it again")
+        self._wal.trim()
         with translated(self._path):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")

@@ -17,28 +17,6 @@ with SqliteStore.open(sys.argv[1]):
     sys.stdin.read()
 """
 
-WRITE = """
-import sys
-from random import Random
-from runtime.events import NewEvent, named_id
-from runtime.store import Append, Checkpoint, Expected, SqliteStore, Write
-path, life, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
-random = Random(seed)
-with SqliteStore.open(path) as store:
-    for batch in range(10_000):
-        sizes = [random.randrange(1, 9) for _ in "ab"]
-        appends = [
-            Append(f"{stream}-{life}", Expected.ANY, [
-                NewEvent(named_id(f"{life}/{batch}/{stream}/{i}"), "T", str(batch).encode(),
-                         f"{size}".encode() + b" " * random.randrange(2000))
-                for i in range(size)
-            ])
-            for stream, size in zip("ab", sizes)
-        ]
-        store.write(Write(appends, [Checkpoint(life, str(batch))]))
-        print(batch, flush=True)
-"""
-
 APPEND = """
 import sys
 from runtime.events import NewEvent, named_id
@@ -47,6 +25,71 @@ with SqliteStore.open(sys.argv[1]) as store:
     for line in sys.stdin:
         name = line.strip()
         store.append("s-1", Expected.ANY, [NewEvent(named_id(name), "T", b"", b"")])
+"""
+
+FOLLOW = """
+import sys
+from runtime.events import RecordedEvent
+from runtime.store import SqliteStore
+path, last = sys.argv[1:]
+with SqliteStore.open(path, writer=False, poll=0.01) as store:
+    ended = False
+    for item in store.subscribe():
+        if isinstance(item, RecordedEvent):
+            print(item.position, item.event_id.hex())
+            ended = ended or item.type == last
+        elif ended:
+            print(item.position, "caught up")
+            break
+"""
+"""Follows the log until it is caught up behind an event of the type `last`."""
+
+READ = """
+import sys
+from runtime.store import SqliteStore
+with SqliteStore.open(sys.argv[1], writer=False) as store:
+    print("open", flush=True)
+    while True:
+        for event in store.read_all(limit=2000):
+            pass
+"""
+
+COMMIT = """
+import os, sys
+from runtime.errors import StoreError
+from runtime.store import SqliteStore
+from tests.store.samples import stored_transactions, transaction
+path, transactions = sys.argv[1], int(sys.argv[2])
+store = SqliteStore.open(path)
+store._writer._connection.execute("PRAGMA wal_autocheckpoint = 40")
+answered = refused = 0
+while answered < transactions:
+    try:
+        store.write(transaction(answered))
+    except StoreError as error:
+        assert stored_transactions(store) == answered
+        assert (refused := refused + 1) < 100, error
+    else:
+        os.write(1, b"%d" % answered)
+        answered += 1
+os._exit(0)
+"""
+"""Tells each transaction when it was answered; one that is refused is written again.
+
+SQLite writes its log back every few of them.
+"""
+
+COMMIT_TOGETHER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from runtime.store import Expected, SqliteStore
+from tests.store.samples import event
+path, threads, each = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with SqliteStore.open(path) as store, ThreadPoolExecutor(threads) as pool:
+    def work(thread):
+        for number in range(each):
+            store.append(f"s-{thread}", Expected.ANY, [event(f"{thread}/{number}")])
+    list(pool.map(work, range(threads)))
 """
 
 MIGRATE = """

@@ -8,13 +8,16 @@ from runtime.store.port import (
     CaughtUp,
     Checkpoint,
     Delete,
+    Entry,
     EventStore,
     Expected,
     Fence,
     Filter,
+    Scavenged,
     Snapshot,
     Write,
 )
+from runtime.store.pruning import Pruned
 from runtime.store.schema import SCHEMA_VERSION
 from runtime.store.sqlite import SqliteStore
 
@@ -26,12 +29,15 @@ __all__ = [
     "CaughtUp",
     "Checkpoint",
     "Delete",
+    "Entry",
     "EventStore",
     "Expected",
     "Fence",
     "Filter",
     "Head",
     "History",
+    "Pruned",
+    "Scavenged",
     "Snapshot",
     "SqliteStore",
     "Write",

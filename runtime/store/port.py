@@ -104,6 +104,25 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Scavenged:
+    """What is kept of an event that was removed for good: its place, its id and its digest.
+
+    `digest` (hex) is the one that the next event of a chain names; "" for an event that was
+    not in the signed form.
+    """
+
+    position: int
+    stream: str
+    revision: int
+    event_id: bytes
+    digest: str
+
+
+Entry = RecordedEvent | Scavenged
+"""A place in the log: its event, or what is kept of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaughtUp:
     """Told by a subscription when it has returned all there was; `position` is where it is."""
 
@@ -202,6 +221,13 @@ class EventStore(Protocol):
         `CaughtUp` is told each time there is nothing more to return; asking for the next
         item then waits for new events. Close the iterator to end the subscription. Raises
         `FilterInvalid` as `read_all` does, when the first item is asked for.
+        """
+
+    def entries(self, stream: str | None = None) -> Iterator[Entry]:
+        """All that was ever written to `stream`, or to the log, in order: for audits and exports.
+
+        Also what metadata hide, and what is kept of removed events. A store on a server
+        gives what the server still shows, and raises what `read_stream` does.
         """
 
     def find(self, event_id: bytes) -> RecordedEvent:

@@ -13,7 +13,7 @@ from runtime.store.connection import connect
 APPLICATION_ID = 0x4C75636E
 """What the file's header says it is ("Lucn")."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The newest schema this Lucent reads and the one it writes."""
 
 VERSION_2 = (
@@ -46,7 +46,22 @@ VERSION_3 = (
 """What schema 3 adds: the limits that a stream's metadata sets (events, seconds), and which
 events are declared JSON."""
 
+VERSION_4 = (
+    """CREATE TABLE scavenged (
+    position INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES streams (id),
+    revision INTEGER NOT NULL,
+    event_id BLOB NOT NULL,
+    digest BLOB,
+    UNIQUE (stream, revision)
+)""",
+    "CREATE INDEX scavenged_by_id ON scavenged (event_id)",
+)
+"""What schema 4 adds: what is kept of events that were removed. `digest` is the one that the
+next event of a chain names; NULL for an event that was not in the signed form."""
+
 _TABLES = f"""
+PRAGMA auto_vacuum = INCREMENTAL;
 BEGIN;
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
@@ -70,6 +85,7 @@ CREATE TABLE checkpoints (
 ) WITHOUT ROWID;
 {";".join(VERSION_2)};
 {";".join(VERSION_3)};
+{";".join(VERSION_4)};
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -137,6 +153,11 @@ def schema_version(connection: sqlite3.Connection) -> int:
 def has_policies(connection: sqlite3.Connection) -> bool:
     """Whether the file is of schema 3 or later, which knows policies of streams."""
     return schema_version(connection) >= 3
+
+
+def has_scavenged(connection: sqlite3.Connection) -> bool:
+    """Whether the file is of schema 4 or later, which keeps what is needed of removed events."""
+    return schema_version(connection) >= 4
 
 
 def prepare_writer(connection: sqlite3.Connection, path: Path) -> None:

@@ -20,7 +20,7 @@ from runtime.errors import (
     StreamNotFound,
 )
 from runtime.events import NewEvent, RecordedEvent, id_text
-from runtime.store import query
+from runtime.store import entries, query
 from runtime.store.bell import Bell
 from runtime.store.connection import Pool, connect
 from runtime.store.expectation import TOMBSTONE
@@ -34,14 +34,18 @@ from runtime.store.port import (
     Appended,
     CaughtUp,
     Delete,
+    Entry,
     Expected,
     Fence,
     Filter,
     Snapshot,
     Write,
 )
+from runtime.store.pruning import Pruned
+from runtime.store.scavenger import scavenge
 from runtime.store.schema import check_tables, create_store, is_vacant, prepare_writer
 from runtime.store.snapshot import read_snapshot
+from runtime.store.soundness import check_end
 from runtime.store.writer import Outcome, Request, Writer
 
 POLL_SECONDS = 0.1
@@ -219,14 +223,43 @@ class SqliteStore:
         """
         return self._bell.listen(listener)
 
+    def entries(self, stream: str | None = None) -> Iterator[Entry]:
+        """All that was ever written to `stream`, or to the log, in order."""
+        with self._pool.borrow() as connection:
+            found = None if stream is None else query.standing_of(connection, stream)
+        if stream is not None and found is None:
+            raise StreamNotFound(f"no stream {stream!r} in {self._path}: check the name")
+
+        def fetch(start: int) -> list[Entry]:
+            with self._pool.borrow() as connection:
+                if found is None:
+                    return entries.log_entries(connection, start)
+                return entries.stream_entries(connection, found.id, start)
+
+        return entries.read_entries(fetch, of_log=found is None)
+
+    def scavenge(self, now: int | None = None) -> Pruned:
+        """Remove for good what metadata or a deletion hide at `now` (ns; None: by the clock).
+
+        Waits until all is removed, in many small transactions between which others write;
+        whatever ends it before leaves a sound store. Positions and revisions stay as they
+        are. What proofs need of an event is kept (`entries`), and so is its idempotence.
+        """
+        moment = time.time_ns() if now is None else now
+        return scavenge(self._pool.borrow, self._group, moment)
+
     def find(self, event_id: bytes) -> RecordedEvent:
         """The event of that id, the first of the log if there are several."""
         with self._pool.borrow() as connection:
             event = query.event_of_id(connection, event_id)
-        if event is None:
-            name = id_text(event_id)
-            raise EventNotFound(f"no event {name} in {self._path}: check the id and the store")
-        return event
+            gone = entries.scavenged_of_id(connection, event_id) if event is None else None
+        if event is not None:
+            return event
+        name = id_text(event_id)
+        if gone is not None:
+            place = f"event {name} ({gone.revision} of {gone.stream!r}) in {self._path}"
+            raise EventNotFound(f"{place} was scavenged: look in a backup made before that")
+        raise EventNotFound(f"no event {name} in {self._path}: check the id and the store")
 
     def revision(self, stream: str) -> int:
         """The revision of the last event of `stream`, -1 if it was never written or is deleted."""
@@ -328,6 +361,7 @@ def _inspect(path: Path, mode: Literal["ro", "rw"]) -> None:
         raise StoreMissing(f"no store at {path}: check the path, or start a run that writes to it")
     with closing(connect(path, mode)) as connection:
         check_tables(connection, path)
+        check_end(connection, path)
 
 
 def _open_writer(path: Path, wait: float, *, create: bool, held: ExitStack) -> Writer:
@@ -341,6 +375,7 @@ def _open_writer(path: Path, wait: float, *, create: bool, held: ExitStack) -> W
     writer = Writer(connection, path)
     held.callback(writer.close)
     check_tables(connection, path)
+    check_end(connection, path)
     prepare_writer(connection, path)
     migrate(connection)
     return writer

@@ -28,6 +28,7 @@ from runtime.store.port import (
     Append,
     Appended,
     CaughtUp,
+    Entry,
     Expected,
     Fence,
     Filter,
@@ -171,6 +172,10 @@ class KurrentStore:
         Goes on where it was when the connection is lost. Ends when the store is closed.
         """
         return self._log.follow(after, only)
+
+    def entries(self, stream: str | None = None) -> Iterator[Entry]:
+        """All events of `stream`, or of the log, that the server shows."""
+        return self.read_all() if stream is None else self.read_stream(stream)
 
     def find(self, event_id: bytes) -> RecordedEvent:
         """The event of that id, the first of the log if there are several.

@@ -31,6 +31,7 @@ position and says what to do.
     │   ├── StreamDeleted      the stream was deleted
     │   ├── StreamNotFound     no such stream
     │   ├── EventNotFound      no such event
+    │   │   └── EventScavenged it was removed for good
     │   ├── FilterInvalid      a filter that cannot be applied
     │   ├── AddressUnusable    a store cannot be served there, or reached by that address
     │   ├── StoreUnreachable   the server that holds it does not answer
@@ -198,6 +199,10 @@ class StreamNotFound(StoreError):
 
 class EventNotFound(StoreError):
     """No such event."""
+
+
+class EventScavenged(EventNotFound):
+    """The event was removed for good; only its place, its id and its digest are left."""
 
 
 class FilterInvalid(StoreError):

@@ -25,6 +25,9 @@ from runtime.jobs.records import Query, record
 from runtime.jobs.verification import Verdict, verify_store
 from runtime.store import EventStore, open_store, shown
 
+MOST_SCAVENGED = 20
+"""Streams that are named of those that were scavenged."""
+
 StorePath = Annotated[
     str, typer.Argument(help="The store: a file a run wrote to, or the esdb:// address of one.")
 ]
@@ -115,10 +118,18 @@ def _print_verdict(verdict: Verdict) -> None:
         f": {verdict.events:,} events in {verdict.streams:,} streams,"
         " every signature and chain holds",
     )
+    _print_scavenged(verdict)
     for run, root in sorted(verdict.roots.items()):
         say(f"run {run}: root {root}")
     if not verdict.pinned:
         say("Keys were taken from the log itself; pin them with --trust to know its author.")
+
+
+def _print_scavenged(verdict: Verdict) -> None:
+    for stream, count in islice(sorted(verdict.scavenged.items()), MOST_SCAVENGED):
+        say(f"{plain(stream)}: {count:,} events were scavenged; their digests hold the chain")
+    if len(verdict.scavenged) > MOST_SCAVENGED:
+        say(f"and so of {len(verdict.scavenged) - MOST_SCAVENGED:,} more streams")
 
 
 def _trusted(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`lucent store`: the store itself, beside the runs that write to it."""
+"""`lucent store serve`: a store for clients of KurrentDB."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 PORT = 2113
 """The port that KurrentDB's clients expect."""
 
-store = typer.Typer(
-    name="store",
-    help="The event store: serve it to clients of KurrentDB.",
-    no_args_is_help=True,
-)
 Path_ = Annotated[Path, typer.Argument(help="The store; made if it is missing.")]
 Listen = Annotated[
     str,
@@ -39,12 +34,6 @@ Advertise = Annotated[
 ]
 
 
-@store.callback()
-def commands() -> None:
-    """The event store: serve it to clients of KurrentDB."""
-
-
-@store.command("serve")
 def serve_(
     path: Path_,
     listen: Listen = f"127.0.0.1:{PORT}",

@@ -46,6 +46,25 @@ class RecordedEvent:
     json: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Scavenged:
+    """What is kept of an event that was removed for good: its place, its id and its digest.
+
+    `digest` (hex) is the one that the next event of a chain names; "" for an event that was
+    not in the signed form.
+    """
+
+    position: int
+    stream: str
+    revision: int
+    event_id: bytes
+    digest: str
+
+
+Entry = RecordedEvent | Scavenged
+"""A place in the log: its event, or what is kept of it."""
+
+
 def envelope(event: RecordedEvent) -> dict[str, Any]:
     """The exported form: eventId, eventType, streamId, eventNumber, timestamp, metadata, data.
 

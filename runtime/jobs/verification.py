@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ from runtime.events import (
 )
 from runtime.identity import Damage, StreamCheck, Trust, run_root
 from runtime.jobs.journal import started_runs
-from runtime.store import EventStore, Filter, open_store
+from runtime.store import TOMBSTONE, EventStore, Filter, open_store
 
 THREADS = 8
 """Streams checked at the same time: checking a signature needs no interpreter lock."""
@@ -32,8 +33,9 @@ THREADS = 8
 class Verdict:
     """What a verification found: how much was checked, and each stream's first damage.
 
-    `roots` maps each run to the root its decision streams have now; `pinned` says that the
-    keys were given by the caller, and not taken from the log.
+    `scavenged` counts the events that were removed for good, by stream: of those only the
+    digest was there to be checked. `roots` maps each run to the root its decision streams
+    have now; `pinned` says that the keys were given by the caller, and not taken from the log.
     """
 
     events: int
@@ -41,6 +43,7 @@ class Verdict:
     damages: tuple[Damage, ...]
     roots: Mapping[str, str]
     pinned: bool
+    scavenged: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,17 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A stream that was checked: its length and digest at each mark, and at its end."""
+    """A stream that was checked: its length and digest at each mark, and at its end.
+
+    `scavenged` of its events were removed for good.
+    """
 
     stream: str
     at_marks: tuple[tuple[int, str], ...]
     length: int
     digest: str
     damage: Damage | None
+    scavenged: int = 0
 
     @property
     def agent(self) -> str:
@@ -90,7 +97,7 @@ def verify_store(
     """
     with closing(open_store(path)) as store:
         started = started_runs(store)
-        names = sorted(store.streams(), key=lambda name: not _is_system(name))
+        names = sorted(filterfalse(_is_unsigned, store.streams()), key=lambda n: not _is_system(n))
         trusted = _trust(started, names, trust)
         marks = _marks(store, started)
         checked: list[_Checked] = []
@@ -103,8 +110,9 @@ def verify_store(
     damages += _check_marks(checked, marks)
     if root is not None and not damages:
         damages += _check_root(root, marks, roots)
-    events = sum(one.length for one in checked)
-    return Verdict(events, len(names), tuple(damages), roots, trust is not None)
+    gone = {one.stream: one.scavenged for one in checked if one.scavenged}
+    events = sum(one.length - one.scavenged for one in checked)
+    return Verdict(events, len(names), tuple(damages), roots, trust is not None, gone)
 
 
 def _trust(
@@ -126,6 +134,11 @@ def _trust(
 
 def _is_system(name: object) -> bool:
     return isinstance(name, str) and kind_of(name) == "system"
+
+
+def _is_unsigned(name: object) -> bool:
+    """Whether a stream is one of the store's own: metadata of streams, links."""
+    return isinstance(name, str) and name.startswith("$")
 
 
 def _agents(run: RunStarted) -> frozenset[str]:
@@ -150,21 +163,31 @@ def _check(store: EventStore, name: object, trust: Trust, marks: Sequence[_Mark]
         nameless = Damage(repr(name), -1, -1, "form", "its name is not text")
         return _Checked(repr(name), ((0, GENESIS),) * len(marks), 0, GENESIS, nameless)
     try:
-        events = store.read_stream(name)
+        entries = store.entries(name)
     except (StoreDamaged, StreamDeleted, StreamNotFound) as error:
         hidden = Damage(name, -1, -1, "gap", str(error))
         return _Checked(name, ((0, GENESIS),) * len(marks), 0, GENESIS, hidden)
     check = StreamCheck(name, trust)
     at_marks: list[tuple[int, str]] = []
     damage = None
-    for event in events:
-        while len(at_marks) < len(marks) and marks[len(at_marks)].position < event.position:
+    for entry in entries:
+        if entry.revision == TOMBSTONE:
+            break
+        while len(at_marks) < len(marks) and marks[len(at_marks)].position < entry.position:
             at_marks.append((check.revision + 1, check.digest))
-        damage = check.check(event)
+        damage = check.check(entry)
         if damage is not None:
             break
+    else:
+        damage = None if check.ends else _beheaded(name, check)
     at_marks += [(check.revision + 1, check.digest)] * (len(marks) - len(at_marks))
-    return _Checked(name, tuple(at_marks), check.revision + 1, check.digest, damage)
+    length = check.revision + 1
+    return _Checked(name, tuple(at_marks), length, check.digest, damage, check.scavenged)
+
+
+def _beheaded(name: str, check: StreamCheck) -> Damage:
+    found = f"it ends with event {check.revision}, which was removed: no scavenge removes the last"
+    return Damage(name, -1, -1, "gap", found)
 
 
 def _root_now(checked: Sequence[_Checked], agents: frozenset[str]) -> str:

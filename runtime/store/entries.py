@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 
+from runtime.events import Entry, Scavenged
 from runtime.store.expectation import TOMBSTONE
-from runtime.store.port import Entry, Filter, Scavenged
+from runtime.store.port import Filter
 from runtime.store.query import LAST, PAGE, log_page, stream_page
 from runtime.store.schema import has_scavenged
 

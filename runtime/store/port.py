@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from runtime.events import NewEvent, RecordedEvent
+from runtime.events import Entry, NewEvent, RecordedEvent
 
 
 class Expected(Enum):
@@ -101,25 +101,6 @@ class Filter:
     type_prefixes: Sequence[str] = ()
     stream_pattern: str = ""
     type_pattern: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Scavenged:
-    """What is kept of an event that was removed for good: its place, its id and its digest.
-
-    `digest` (hex) is the one that the next event of a chain names; "" for an event that was
-    not in the signed form.
-    """
-
-    position: int
-    stream: str
-    revision: int
-    event_id: bytes
-    digest: str
-
-
-Entry = RecordedEvent | Scavenged
-"""A place in the log: its event, or what is kept of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 from runtime.errors import (
     EventNotFound,
+    EventScavenged,
     StoreClosed,
     StoreDamaged,
     StoreForbidden,
@@ -19,7 +20,7 @@ from runtime.errors import (
     StreamDeleted,
     StreamNotFound,
 )
-from runtime.events import NewEvent, RecordedEvent, id_text
+from runtime.events import Entry, NewEvent, RecordedEvent, id_text
 from runtime.store import entries, query
 from runtime.store.bell import Bell
 from runtime.store.connection import Pool, connect
@@ -34,7 +35,6 @@ from runtime.store.port import (
     Appended,
     CaughtUp,
     Delete,
-    Entry,
     Expected,
     Fence,
     Filter,
@@ -258,7 +258,7 @@ class SqliteStore:
         name = id_text(event_id)
         if gone is not None:
             place = f"event {name} ({gone.revision} of {gone.stream!r}) in {self._path}"
-            raise EventNotFound(f"{place} was scavenged: look in a backup made before that")
+            raise EventScavenged(f"{place} was scavenged: look in a backup made before that")
         raise EventNotFound(f"no event {name} in {self._path}: check the id and the store")
 
     def revision(self, stream: str) -> int:

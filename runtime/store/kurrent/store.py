@@ -13,7 +13,7 @@ from runtime.errors import (
     StoreError,
     StoreForbidden,
 )
-from runtime.events import NewEvent, RecordedEvent, id_text
+from runtime.events import Entry, NewEvent, RecordedEvent, id_text
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.kurrent import books
 from runtime.store.kurrent.client import cannot_hold
@@ -28,7 +28,6 @@ from runtime.store.port import (
     Append,
     Appended,
     CaughtUp,
-    Entry,
     Expected,
     Fence,
     Filter,

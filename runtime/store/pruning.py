@@ -112,7 +112,8 @@ def shrink(connection: sqlite3.Connection) -> int:
     A store that an older Lucent made has them used again instead.
     """
     before = _free_pages(connection)
-    connection.execute(f"PRAGMA incremental_vacuum({MOST_PAGES})").fetchall()
+    for _ in range(min(before, MOST_PAGES)):
+        connection.execute("PRAGMA incremental_vacuum(1)")  # sqlite3 makes one step of it
     return before - _free_pages(connection)
 
 

@@ -12,14 +12,14 @@ from typing import NoReturn
 from runtime.errors import StoreDamaged
 from runtime.store.schema import schema_version
 
-_TABLES = {
-    1: {"streams", "events", "checkpoints", "snapshots", "snapshot_parts"},
+_PARTS = {
+    1: {"streams", "events", "events_by_id", "checkpoints", "snapshots", "snapshot_parts"},
     2: {"fences"},
-    4: {"scavenged"},
+    4: {"scavenged", "scavenged_by_id"},
 }
-"""The tables that each schema added."""
+"""The tables and indexes that each schema added."""
 
-_NAMES = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+_NAMES = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')"
 _LAST = "SELECT position, stream, revision, event_id FROM events ORDER BY position DESC LIMIT 1"
 _BY_REVISION = "SELECT position FROM events WHERE stream = ? AND revision = ?"
 _HEAD = "SELECT max(revision) FROM events WHERE stream = ?"
@@ -34,18 +34,19 @@ def check_end(connection: sqlite3.Connection, path: Path) -> None:
     error the connection is to be closed.
     """
     connection.execute("BEGIN")
-    _check_tables(connection, path)
+    check_parts(connection, path)
     _check_length(connection, path)
     _check_last(connection, path)
     connection.execute("COMMIT")
 
 
-def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+def check_parts(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `StoreDamaged` unless every table and index of the schema is there."""
     version = schema_version(connection)
-    wanted = set().union(*(names for since, names in _TABLES.items() if since <= version))
+    wanted = set().union(*(names for since, names in _PARTS.items() if since <= version))
     missing = wanted - {name for (name,) in connection.execute(_NAMES)}
     if missing:
-        _refuse(path, f"its table {min(missing)!r} is missing")
+        _refuse(path, f"its table or index {min(missing)!r} is missing")
 
 
 def _check_length(connection: sqlite3.Connection, path: Path) -> None:

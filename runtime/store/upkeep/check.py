@@ -13,6 +13,7 @@ from runtime.errors import StoreDamaged, StoreMissing
 from runtime.store.connection import connect
 from runtime.store.faults import translated
 from runtime.store.schema import check_tables, has_scavenged, is_vacant, schema_version
+from runtime.store.soundness import check_parts
 from runtime.store.upkeep.findings import MOST_FINDINGS, Checkup, Finding, Findings
 from runtime.store.upkeep.logcheck import event_forms, known_twice, policies, sequences
 from runtime.store.upkeep.statecheck import checkpoints, fences, snapshots
@@ -40,6 +41,7 @@ def check(path: str | PathLike[str]) -> Checkup:
             raise StoreMissing(f"no store at {place}: check the path")
         with closing(connect(place, "ro")) as connection:
             check_tables(connection, place)
+            check_parts(connection, place)
             connection.execute("BEGIN")
             return _checkup(connection)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from runtime.cli import serving, upkeep
+from runtime.cli import archiving, serving, upkeep
 
 store = typer.Typer(
     name="store",
@@ -16,3 +16,5 @@ store.command()(upkeep.check)
 store.command()(upkeep.backup)
 store.command()(upkeep.restore)
 store.command()(upkeep.scavenge)
+store.command()(archiving.export)
+store.command("import")(archiving.import_)

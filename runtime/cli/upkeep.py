@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
-from runtime.cli.screen import errors, plain, printable, say
+from runtime.cli.copying import say_copy, working
+from runtime.cli.screen import plain, printable, say
 from runtime.errors import AddressUnusable, ConfigError
 from runtime.events import parse_time
 from runtime.store import SqliteStore, is_address, shown
 from runtime.store import upkeep as care
-from runtime.store.upkeep import Checkup, Copy
+from runtime.store.upkeep import Checkup
 
 LOCK_WAIT = 10.0
 """Seconds to wait for a writer that has not let go of the store yet."""
@@ -48,8 +46,8 @@ def backup(
 
     The copy is a store: every command can read it.
     """
-    with _progress("copying pages") as told:
-        _say_copy("backed up", care.backup(_file(store), file, told))
+    with working("copying pages") as told:
+        say_copy("backed up", care.backup(_file(store), file, told))
 
 
 def restore(
@@ -69,9 +67,9 @@ def restore(
     if position is not None and time is not None:
         raise ConfigError("--position and --time exclude each other: give one of them")
     moment = None if time is None else _moment(time)
-    with _progress("copying pages") as told:
+    with working("copying pages") as told:
         copy = care.restore(backup, store, position=position, time=moment, progress=told)
-    _say_copy("restored", copy)
+    say_copy("restored", copy)
 
 
 def scavenge(store: Store) -> None:
@@ -96,22 +94,8 @@ def _extent(checkup: Checkup) -> str:
     return f"{streams}, up to position {checkup.position}, schema {checkup.schema}"
 
 
-def _say_copy(what: str, copy: Copy) -> None:
-    extent = f"{copy.events:,} events up to position {copy.position}"
-    say(f"{what} {extent} to {printable(str(copy.path))}")
-    say(f"sha256 {copy.digest}")
-
-
 def _moment(text: str) -> int:
     try:
         return parse_time(text)
     except ValueError as error:
         raise ConfigError(f"--time: {error}; write 2025-07-22T10:30:00Z") from None
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how much is done, on a terminal."""
-    with Progress(console=errors, disable=not errors.is_terminal, transient=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -23,34 +23,42 @@ _FIND = f"{_SCAVENGED} WHERE g.event_id = ? ORDER BY g.position LIMIT 1"
 _EVERYTHING = Filter()
 
 
-def read_entries(fetch: Callable[[int], list[Entry]], *, of_log: bool) -> Iterator[Entry]:
-    """The entries that `fetch` finds, page by page, from a position or else a revision on."""
-    start = 0
-    while page := fetch(start):
+def read_entries(
+    fetch: Callable[[int, int], list[Entry]], start: int, limit: int | None, *, of_log: bool
+) -> Iterator[Entry]:
+    """The entries that `fetch` finds, page by page, from a position or else a revision on.
+
+    `limit` at the most.
+    """
+    left = LAST if limit is None else limit
+    while left > 0 and (page := fetch(start, min(PAGE, left))):
         yield from page
+        left -= len(page)
         last = page[-1].position if of_log else page[-1].revision
         if len(page) < PAGE or last == TOMBSTONE:
             return
         start = last + 1
 
 
-def stream_entries(connection: sqlite3.Connection, stream: int, start: int) -> list[Entry]:
-    """Up to `PAGE` entries of a stream (by its id), from revision `start` on.
+def stream_entries(
+    connection: sqlite3.Connection, stream: int, start: int, count: int
+) -> list[Entry]:
+    """Up to `count` entries of a stream (by its id), from revision `start` on.
 
     As of one moment: opens a transaction of its own, as `log_entries` does.
     """
     connection.execute("BEGIN")
-    events = stream_page(connection, stream, (start, TOMBSTONE), PAGE, backwards=False)
-    page = _merged(events, _scavenged(connection, _OF_STREAM, (stream, start, PAGE)))
+    events = stream_page(connection, stream, (start, TOMBSTONE), count, backwards=False)
+    page = _merged(count, events, _scavenged(connection, _OF_STREAM, (stream, start, count)))
     connection.execute("COMMIT")
     return page
 
 
-def log_entries(connection: sqlite3.Connection, start: int) -> list[Entry]:
-    """Up to `PAGE` entries of the log, from position `start` on."""
+def log_entries(connection: sqlite3.Connection, start: int, count: int) -> list[Entry]:
+    """Up to `count` entries of the log, from position `start` on."""
     connection.execute("BEGIN")
-    events = log_page(connection, (start, LAST), PAGE, _EVERYTHING, backwards=False)
-    page = _merged(events, _scavenged(connection, _OF_LOG, (start, PAGE)))
+    events = log_page(connection, (start, LAST), count, _EVERYTHING, backwards=False)
+    page = _merged(count, events, _scavenged(connection, _OF_LOG, (start, count)))
     connection.execute("COMMIT")
     return page
 
@@ -71,5 +79,5 @@ def _scavenged(
     ]
 
 
-def _merged(*pages: Sequence[Entry]) -> list[Entry]:
-    return list(islice(merge(*pages, key=lambda entry: entry.position), PAGE))
+def _merged(count: int, *pages: Sequence[Entry]) -> list[Entry]:
+    return list(islice(merge(*pages, key=lambda entry: entry.position), count))

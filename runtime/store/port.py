@@ -204,11 +204,14 @@ class EventStore(Protocol):
         `FilterInvalid` as `read_all` does, when the first item is asked for.
         """
 
-    def entries(self, stream: str | None = None) -> Iterator[Entry]:
+    def entries(
+        self, stream: str | None = None, start: int = 0, *, limit: int | None = None
+    ) -> Iterator[Entry]:
         """All that was ever written to `stream`, or to the log, in order: for audits and exports.
 
-        Also what metadata hide, and what is kept of removed events. A store on a server
-        gives what the server still shows, and raises what `read_stream` does.
+        From the revision, or of the log the position, `start` on (included). Also what
+        metadata hide, and what is kept of removed events. A store on a server gives what
+        the server still shows, and raises what `read_stream` does.
         """
 
     def find(self, event_id: bytes) -> RecordedEvent:

@@ -223,20 +223,22 @@ class SqliteStore:
         """
         return self._bell.listen(listener)
 
-    def entries(self, stream: str | None = None) -> Iterator[Entry]:
-        """All that was ever written to `stream`, or to the log, in order."""
+    def entries(
+        self, stream: str | None = None, start: int = 0, *, limit: int | None = None
+    ) -> Iterator[Entry]:
+        """All that was ever written to `stream`, or to the log, in order, hidden or removed."""
         with self._pool.borrow() as connection:
             found = None if stream is None else query.standing_of(connection, stream)
         if stream is not None and found is None:
             raise StreamNotFound(f"no stream {stream!r} in {self._path}: check the name")
 
-        def fetch(start: int) -> list[Entry]:
+        def fetch(at: int, count: int) -> list[Entry]:
             with self._pool.borrow() as connection:
                 if found is None:
-                    return entries.log_entries(connection, start)
-                return entries.stream_entries(connection, found.id, start)
+                    return entries.log_entries(connection, at, count)
+                return entries.stream_entries(connection, found.id, at, count)
 
-        return entries.read_entries(fetch, of_log=found is None)
+        return entries.read_entries(fetch, start, limit, of_log=found is None)
 
     def scavenge(self, now: int | None = None) -> Pruned:
         """Remove for good what metadata or a deletion hide at `now` (ns; None: by the clock).

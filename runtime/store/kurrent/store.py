@@ -172,9 +172,13 @@ class KurrentStore:
         """
         return self._log.follow(after, only)
 
-    def entries(self, stream: str | None = None) -> Iterator[Entry]:
+    def entries(
+        self, stream: str | None = None, start: int = 0, *, limit: int | None = None
+    ) -> Iterator[Entry]:
         """All events of `stream`, or of the log, that the server shows."""
-        return self.read_all() if stream is None else self.read_stream(stream)
+        if stream is None:
+            return self.read_all(start, limit=limit)
+        return self.read_stream(stream, start, limit=limit)
 
     def find(self, event_id: bytes) -> RecordedEvent:
         """The event of that id, the first of the log if there are several.

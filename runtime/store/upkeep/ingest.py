@@ -50,6 +50,7 @@ def _fill(intake: Intake, entries: Iterator[Placed], archive: Path) -> None:
     """Put all `entries` in; durability is left to what makes the draft a store."""
     connection = intake.connection
     connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA cache_size = -65536")
     connection.execute("BEGIN IMMEDIATE")
     for number, (where, entry) in enumerate(entries):
         with named(archive, where):

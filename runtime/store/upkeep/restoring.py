@@ -51,11 +51,12 @@ def restore(
     """
     place = Path(target).absolute()
     with drafted(place) as draft:
-        copy_store(Path(source).absolute().resolve(), draft, progress)
-        with translated(draft), closing(connect(draft, "rw")) as connection:
+        whole = draft.with_name(f"{draft.name}.whole")
+        copy_store(Path(source).absolute().resolve(), whole, progress)
+        with translated(draft), closing(connect(whole, "rw")) as connection:
             migrate(connection)
             _cut(connection, _point(connection, position, time))
-            _compact(connection)
+            _compact(connection, draft)
         checkup = require_sound(draft)
         digest = sha256_of(draft)
     return Copy(place, checkup.events, checkup.position, digest)
@@ -95,8 +96,9 @@ def _cut(connection: sqlite3.Connection, point: int) -> None:
     connection.execute("COMMIT")
 
 
-def _compact(connection: sqlite3.Connection) -> None:
-    """Give all free space back, and bring all into the file itself."""
+def _compact(connection: sqlite3.Connection, draft: Path) -> None:
+    """Write what is left to `draft`, without free space."""
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.execute("VACUUM INTO ?", (str(draft),))
+    with closing(connect(draft, "rw")) as made:
+        made.execute("PRAGMA journal_mode = WAL").fetchall()

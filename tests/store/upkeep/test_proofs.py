@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.errors import ReplayDiverged
 from runtime.events import RecordedEvent, Scavenged, id_text
 from runtime.jobs.explanation import explain
 from runtime.jobs.launch import run
@@ -147,3 +148,21 @@ def test_the_run_is_known_to_be_finished_and_its_root_is_the_same(path: Path) ->
     again = run(arithmetic(path))
     assert (again.completed, again.resumed, again.root) == (True, True, ROOT)
     assert verify_store(path, root=ROOT).damages == ()
+
+
+def test_what_is_decided_again_is_compared_with_what_is_kept_of_it(path: Path) -> None:
+    assert run(arithmetic(path)).root == ROOT
+    with SqliteStore.open(path) as store:
+        for number, stream in enumerate(store.streams("agent-follower/")):
+            store.write(Write([described(stream, number, _maxCount=2)]))
+        assert store.scavenge().events > 0
+    forgotten = ("snapshot_parts", "snapshots", "checkpoints")
+    unfinished = "DELETE FROM events WHERE type = 'RunCompleted'"
+    edit(path, *(f"DELETE FROM {table}" for table in forgotten), unfinished)
+    shutil.copy(path, path.with_name("altered.db"))
+    assert run(arithmetic(path)).root == ROOT
+    assert verify_store(path, root=ROOT).damages == ()
+    altered = path.with_name("altered.db")
+    edit(altered, "UPDATE scavenged SET digest = zeroblob(32) WHERE revision = 1")
+    with pytest.raises(ReplayDiverged, match="event 1 of agent-follower/"):
+        run(arithmetic(altered))

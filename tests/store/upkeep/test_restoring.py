@@ -56,6 +56,7 @@ class TestWhole:
         assert old.read_bytes() == before
         assert check(target).sound
         assert entries(target) == entries(old)
+        assert rows(target, "PRAGMA auto_vacuum") == [(2,)]
 
     def test_a_scavenged_store(self, rich: Path, target: Path) -> None:
         with SqliteStore.open(rich) as store:

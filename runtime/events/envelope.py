@@ -31,8 +31,8 @@ class RecordedEvent:
     """An event as a store returns it.
 
     `position` is its place in the whole log (growing, with gaps), `revision` its number
-    in `stream` (from 0, without gaps), `recorded_at` when the store took it (ns; the only
-    field that is not signed, beside `position`).
+    in `stream` (from 0, without gaps but those of a scavenge), `recorded_at` when the store
+    took it (ns; the only field that is not signed, beside `position`).
     """
 
     position: int

@@ -31,8 +31,9 @@ from runtime.store import EventStore, open_store
 class Origin:
     """The observation a chain of causes ends in: the feed's name, the row, and its values.
 
-    `values` is None where the input is not at hand or is not the one the run read;
-    `missing` then says why.
+    `values` is None where the input is not at hand or is not the one the run read, or where
+    the chain ends at a scavenged decision (`feed` is its stream, `row` its number); `missing`
+    then says why.
     """
 
     feed: str

@@ -151,9 +151,9 @@ class EventStore(Protocol):
         """Delete `stream`, all of whose events are hidden from then on; durable when it returns.
 
         It can be appended to again, and its revisions go on, unless it is deleted `hard`:
-        then the name is spent. The log keeps the events. Answers where the record of the
-        deletion stands: in the stream of its metadata, or `hard` in the stream itself.
-        Raises `WrongExpectedVersion`, also for a stream that was never written unless
+        then the name is spent. The log keeps the events until a scavenge. Answers where the
+        record of the deletion stands: in the stream of its metadata, or `hard` in the stream
+        itself. Raises `WrongExpectedVersion`, also for a stream that was never written unless
         `hard`, and `StreamDeleted`.
         """
 
@@ -190,7 +190,8 @@ class EventStore(Protocol):
     ) -> Iterator[RecordedEvent]:
         """The whole log in log order; forwards `start` is included, backwards it is not.
 
-        It holds the events of deleted streams too, and what metadata hide. Raises
+        It holds the events of deleted streams too, and what metadata hide, until a scavenge
+        removes them. Raises
         `FilterInvalid` if a pattern of `only` cannot be used.
         """
 

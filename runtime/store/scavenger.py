@@ -15,7 +15,9 @@ STREAMS = 500
 Borrow = Callable[[], AbstractContextManager[sqlite3.Connection]]
 """Lends a connection for reading."""
 
-_NAMES = "SELECT name FROM streams WHERE name > ? ORDER BY name LIMIT ?"
+_NAMES = """
+SELECT name FROM streams WHERE name > ? AND typeof(name) = 'text' ORDER BY name LIMIT ?
+"""
 
 
 def scavenge(borrow: Borrow, group: Group, now: int) -> Pruned:

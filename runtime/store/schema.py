@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from runtime.errors import StoreDamaged, StoreForbidden, StoreTooNew
+from runtime.errors import StoreDamaged, StoreForbidden, StoreMissing, StoreTooNew
 from runtime.store.connection import connect
 
 APPLICATION_ID = 0x4C75636E
@@ -105,8 +105,9 @@ _WRITER_PRAGMAS = (
 def create_store(path: Path) -> None:
     """Make an empty store at `path`, where there is none or an empty file.
 
-    It appears as a whole: it is made as `<path>.new` and then renamed. To be called by
-    the holder of the writer's lock. Raises `StoreDamaged` if the write-ahead log of a
+    It appears as a whole: it is made as `<path>.new` and then renamed. It can give free
+    pages back (`auto_vacuum`), as one that an older Lucent made cannot. To be called by the
+    holder of the writer's lock. Raises `StoreDamaged` if the write-ahead log of a
     vanished store lies there, `sqlite3.Error` and `OSError`.
     """
     left = path.with_name(f"{path.name}-wal")
@@ -121,6 +122,14 @@ def create_store(path: Path) -> None:
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def check_present(path: Path) -> None:
+    """Raise `StoreMissing` if there is a folder, nothing, or an empty file at `path`."""
+    if path.is_dir():
+        raise StoreMissing(f"{path} is a folder, not a store: name a file")
+    if is_vacant(path):
+        raise StoreMissing(f"no store at {path}: check the path, or start a run that writes to it")
 
 
 def is_vacant(path: Path) -> bool:

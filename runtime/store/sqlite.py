@@ -16,7 +16,6 @@ from runtime.errors import (
     StoreClosed,
     StoreDamaged,
     StoreForbidden,
-    StoreMissing,
     StreamDeleted,
     StreamNotFound,
 )
@@ -43,7 +42,13 @@ from runtime.store.port import (
 )
 from runtime.store.pruning import Pruned
 from runtime.store.scavenger import scavenge
-from runtime.store.schema import check_tables, create_store, is_vacant, prepare_writer
+from runtime.store.schema import (
+    check_present,
+    check_tables,
+    create_store,
+    is_vacant,
+    prepare_writer,
+)
 from runtime.store.snapshot import read_snapshot
 from runtime.store.soundness import check_end
 from runtime.store.writer import Outcome, Request, Writer
@@ -357,10 +362,7 @@ class SqliteStore:
 
 def _inspect(path: Path, mode: Literal["ro", "rw"]) -> None:
     """Raise unless there is a store at `path`; takes no lock and leaves no file."""
-    if path.is_dir():
-        raise StoreMissing(f"{path} is a folder, not a store: name a file")
-    if is_vacant(path):
-        raise StoreMissing(f"no store at {path}: check the path, or start a run that writes to it")
+    check_present(path)
     with closing(connect(path, mode)) as connection:
         check_tables(connection, path)
         check_end(connection, path)

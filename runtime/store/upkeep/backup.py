@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from runtime.errors import StoreMissing
 from runtime.store.connection import connect
 from runtime.store.faults import translated
-from runtime.store.schema import check_tables, is_vacant
+from runtime.store.schema import check_present, check_tables
 from runtime.store.upkeep.check import require_sound
 from runtime.store.upkeep.draft import drafted, sha256_of
 
@@ -61,8 +60,7 @@ def backup(
 def copy_store(source: Path, draft: Path, progress: Progress) -> None:
     """Copy a store as of one moment to `draft`; raises as `backup` does, but checks nothing."""
     with translated(source):
-        if source.is_dir() or is_vacant(source):
-            raise StoreMissing(f"no store at {source}: check the path")
+        check_present(source)
         with closing(connect(source, "ro")) as reading:
             reading.execute("BEGIN")
             check_tables(reading, source)

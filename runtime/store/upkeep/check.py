@@ -9,10 +9,10 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.errors import StoreDamaged, StoreMissing
+from runtime.errors import StoreDamaged
 from runtime.store.connection import connect
 from runtime.store.faults import translated
-from runtime.store.schema import check_tables, has_scavenged, is_vacant, schema_version
+from runtime.store.schema import check_present, check_tables, has_scavenged, schema_version
 from runtime.store.soundness import check_parts
 from runtime.store.upkeep.findings import MOST_FINDINGS, Checkup, Finding, Findings
 from runtime.store.upkeep.logcheck import event_forms, known_twice, policies, sequences
@@ -37,8 +37,7 @@ def check(path: str | PathLike[str]) -> Checkup:
     """
     place = Path(path).absolute().resolve()
     with translated(place):
-        if place.is_dir() or is_vacant(place):
-            raise StoreMissing(f"no store at {place}: check the path")
+        check_present(place)
         with closing(connect(place, "ro")) as connection:
             check_tables(connection, place)
             check_parts(connection, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -48,6 +49,39 @@ def write_rich(path: Path) -> None:
         store.claim("run")
         snapshot = Snapshot("run/a", '{"at":9}', {0: b"zero", 7: b"seven"})
         store.write(Write([], [Checkpoint("run/a", '{"at":9}')], [snapshot]))
+
+
+PIECES = [b"", b"{}", b'{"a":"\xc3\xa4"}', b" 1", b"\x00\xff", b"[\n]", b'"\\u00e4"', b"x" * 70_000]
+
+
+def write_any(path: Path, rng: random.Random, *, scavenges: bool = True) -> None:
+    """Streams of all kinds of bytes, some cut short or deleted, and scavenged now and then."""
+    streams = [f"a-{n}" for n in range(5)] + ["ä\n", "$own", "plain"]
+    with SqliteStore.open(path) as store:
+        for _ in range(60):
+            stream = rng.choice(streams)
+            events = [
+                NewEvent(
+                    rng.randbytes(16),
+                    rng.choice(["T", "Ünïcode", "$x"]),
+                    rng.choice(PIECES),
+                    rng.choice(PIECES),
+                    rng.random() < 0.5,
+                )
+                for _ in range(rng.randrange(1, 8))
+            ]
+            store.append(stream, ANY, events)
+            if rng.random() < 0.1:
+                limits = NewEvent(rng.randbytes(16), "$metadata", b'{"$maxCount":3}', b"")
+                store.append(f"$${rng.choice(streams)}", ANY, [limits])
+            if rng.random() < 0.05:
+                store.delete(stream)
+            if scavenges and rng.random() < 0.1:
+                store.scavenge()
+        store.append("late", ANY, [NewEvent(bytes(16), "T", b"", b"")])
+        store.delete("late", hard=True)
+        if scavenges:
+            store.scavenge()
 
 
 def entries(path: Path) -> list[Entry]:

@@ -22,41 +22,11 @@ from runtime.store.wire import Serving
 from tests.laws.study import ROOT, arithmetic
 from tests.store.limits import file_limit
 from tests.store.samples import write_some
-from tests.store.upkeep.samples import edit, entries, rows, write_rich
+from tests.store.upkeep.samples import edit, entries, rows, write_any, write_rich
 from tests.support.served import served
 
 SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
 FORMS = ["ndjson", "parquet"]
-PIECES = [b"", b"{}", b'{"a":"\xc3\xa4"}', b" 1", b"\x00\xff", b"[\n]", b'"\\u00e4"', b"x" * 70_000]
-
-
-def write_any(path: Path, rng: random.Random) -> None:
-    """Streams of all kinds of bytes, some cut short or deleted, and scavenged now and then."""
-    streams = [f"a-{n}" for n in range(5)] + ["ä\n", "$own", "plain"]
-    with SqliteStore.open(path) as store:
-        for _ in range(60):
-            stream = rng.choice(streams)
-            events = [
-                NewEvent(
-                    rng.randbytes(16),
-                    rng.choice(["T", "Ünïcode", "$x"]),
-                    rng.choice(PIECES),
-                    rng.choice(PIECES),
-                    rng.random() < 0.5,
-                )
-                for _ in range(rng.randrange(1, 8))
-            ]
-            store.append(stream, Expected.ANY, events)
-            if rng.random() < 0.1:
-                limits = NewEvent(rng.randbytes(16), "$metadata", b'{"$maxCount":3}', b"")
-                store.append(f"$${rng.choice(streams)}", Expected.ANY, [limits])
-            if rng.random() < 0.05:
-                store.delete(stream)
-            if rng.random() < 0.1:
-                store.scavenge()
-        store.append("late", Expected.ANY, [NewEvent(bytes(16), "T", b"", b"")])
-        store.delete("late", hard=True)
-        store.scavenge()
 
 
 def export_file(path: Path, target: Path) -> Copy:

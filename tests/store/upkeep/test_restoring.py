@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import PointMissing, StoreDamaged, StoreExists, StoreFull, StreamNotFound
-from runtime.events import RecordedEvent
+from runtime.events import RecordedEvent, Scavenged
 from runtime.jobs.launch import run
 from runtime.jobs.verification import verify_store
 from runtime.store import Fence, SqliteStore
@@ -17,7 +17,7 @@ from runtime.store.upkeep import backup, check, restore
 from tests.laws.study import ROOT, arithmetic
 from tests.store.limits import file_limit
 from tests.store.samples import write_some
-from tests.store.upkeep.samples import ANY, edit, entries, numbered, rows, write_rich
+from tests.store.upkeep.samples import ANY, edit, entries, numbered, rows, write_any, write_rich
 from tests.store.version1 import write_version_1
 
 SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
@@ -123,6 +123,27 @@ class TestToAPosition:
         with pytest.raises(PointMissing, match=r"held at position 100 was scavenged"):
             restore(rich, target, position=100)
         assert not target.exists()
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_any_log_is_cut_where_one_likes_or_it_is_said_why_not(tmp_path: Path, case: int) -> None:
+    print(f"LUCENT_SEED={SEED}")
+    rng = random.Random(SEED + case)
+    path = tmp_path / "log.db"
+    write_any(path, rng, scavenges=case == 2)
+    log = entries(path)
+    for number in range(6):
+        target = tmp_path / f"{number}.db"
+        position = log[rng.randrange(len(log))].position
+        before = [entry for entry in log if entry.position <= position]
+        last = {entry.stream: entry for entry in before}
+        if any(isinstance(entry, Scavenged) for entry in last.values()):
+            with pytest.raises(PointMissing, match="was scavenged since"):
+                restore(path, target, position=position)
+            continue
+        restore(path, target, position=position)
+        assert entries(target) == before
+        assert check(target).sound
 
 
 class TestToATime:

@@ -98,6 +98,16 @@ def test_a_run_is_verified_after_a_scavenge_and_an_import(lucent: Lucent, small:
         assert re.search(rf"^{stream}: \d+ events were scavenged; ", ended.out, re.MULTILINE)
 
 
+def test_a_run_goes_on_in_a_restored_store(lucent: Lucent, small: Path) -> None:
+    root = lucent("run", small.name).root
+    position = len(entries(Path("small.db"))) // 2
+    made = lucent("store", "restore", "small.db", "restored.db", "--position", position)
+    assert made.code == 0
+    ended = lucent("run", small.name, "--store", "restored.db")
+    assert (ended.code, ended.root) == (0, root)
+    assert lucent("verify", "restored.db", "--root", root).code == 0
+
+
 COMMANDS = {
     "check": ["check", "log.db"],
     "backup": ["backup", "log.db", "kept.db"],

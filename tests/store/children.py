@@ -115,6 +115,13 @@ with SqliteStore.open(path) as store:
 """
 """Scavenges a store, and is killed after so many transactions."""
 
+KILLED_BACK_UP = """
+import os, signal, sys
+from runtime.store.upkeep import backup
+backup(sys.argv[1], sys.argv[2], lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+"""
+"""Backs a store up, and is killed after some pages."""
+
 BACK_UP = f"""
 import os, sys
 from runtime.errors import StoreError

@@ -52,7 +52,7 @@ def backup(
     source, place = Path(store).absolute().resolve(), Path(target).absolute()
     with drafted(place) as draft:
         copy_store(source, draft, progress)
-        checkup = require_sound(draft)
+        checkup = require_sound(draft, source)
         digest = sha256_of(draft)
     return Copy(place, checkup.events, checkup.position, digest)
 

@@ -36,21 +36,29 @@ def check(path: str | PathLike[str]) -> Checkup:
     `StoreDamaged` for a file that is no store or in which nothing more can be read.
     """
     place = Path(path).absolute().resolve()
-    with translated(place):
-        check_present(place)
-        with closing(connect(place, "ro")) as connection:
-            check_tables(connection, place)
-            check_parts(connection, place)
+    return _check(place, place)
+
+
+def require_sound(path: Path, origin: Path) -> Checkup:
+    """The checkup of the store at `path`, which was made of `origin`, if it is sound.
+
+    Raises `StoreDamaged` with the first finding otherwise, and names the origin.
+    """
+    checkup = _check(path, origin)
+    if not checkup.sound:
+        found = checkup.findings[0]
+        raise StoreDamaged(f"{origin} is not sound: {found}; see 'lucent store check'")
+    return checkup
+
+
+def _check(path: Path, shown: Path) -> Checkup:
+    with translated(shown):
+        check_present(path)
+        with closing(connect(path, "ro")) as connection:
+            check_tables(connection, shown)
+            check_parts(connection, shown)
             connection.execute("BEGIN")
             return _checkup(connection)
-
-
-def require_sound(path: Path) -> Checkup:
-    """The checkup of the store at `path`; raises `StoreDamaged` with the first finding, if any."""
-    checkup = check(path)
-    if not checkup.sound:
-        raise StoreDamaged(f"{path} is not sound: {checkup.findings[0]}; see 'lucent store check'")
-    return checkup
 
 
 def _checkup(connection: sqlite3.Connection) -> Checkup:

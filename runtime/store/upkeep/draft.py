@@ -20,9 +20,11 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 def drafted(target: Path) -> Iterator[Path]:
     """Gives a path at which to make the file that `target` is to become.
 
-    After the block it is made durable and put in place; if the block raises, nothing is
-    left. Raises `StoreExists` if something stands at `target` by then, or remains of a
-    store that did, and what `translated` makes of the file system's errors.
+    It is in a hidden folder beside `target`. After the block it is made durable and put in
+    place; if the block raises, nothing is left (a process that is killed leaves the folder).
+
+    Raises `StoreExists` if something stands at `target` by then, or remains of a store that
+    did, and what `translated` makes of the file system's errors.
     """
     with translated(target):
         refuse_existing(target)

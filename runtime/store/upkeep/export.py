@@ -94,4 +94,4 @@ def _write_parquet(entries: Iterable[Entry], path: Path) -> None:
         write_statistics=_COUNTED,
     ) as writer:
         for table in row_groups(entries):
-            writer.write_table(table, row_group_size=table.num_rows or None)
+            writer.write_table(table, row_group_size=table.num_rows)

@@ -41,7 +41,7 @@ def ingest(
             create_store(draft)
             with closing(connect(draft, "rw")) as connection:
                 _fill(Intake(connection), entries, archive)
-        checkup = require_sound(draft)
+        checkup = require_sound(draft, archive)
         digest = sha256_of(draft)
     return Copy(place, checkup.events, checkup.position, digest)
 

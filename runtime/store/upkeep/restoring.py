@@ -49,15 +49,16 @@ def restore(
     before `position`, begins after `time`, or has lost what a stream held there to a
     scavenge; and what `backup` does.
     """
-    place = Path(target).absolute()
+    origin, place = Path(source).absolute().resolve(), Path(target).absolute()
     with drafted(place) as draft:
         whole = draft.with_name(f"{draft.name}.whole")
-        copy_store(Path(source).absolute().resolve(), whole, progress)
+        copy_store(origin, whole, progress)
+        require_sound(whole, origin)
         with translated(draft), closing(connect(whole, "rw")) as connection:
             migrate(connection)
             _cut(connection, _point(connection, position, time))
             _compact(connection, draft)
-        checkup = require_sound(draft)
+        checkup = require_sound(draft, origin)
         digest = sha256_of(draft)
     return Copy(place, checkup.events, checkup.position, digest)
 

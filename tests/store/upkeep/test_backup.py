@@ -90,6 +90,14 @@ def test_progress_ends_with_all_pages(path: Path, target: Path) -> None:
     assert told[-1][0] == told[-1][1] == target.stat().st_size // 4096
 
 
+def test_killed_in_its_midst_it_leaves_no_backup(path: Path, target: Path) -> None:
+    write_some(path, 3000, 4000)
+    with children.start(children.KILLED_BACK_UP, path, target) as child:
+        child.communicate(timeout=WAIT_SECONDS)
+    assert not target.exists()
+    assert backup(path, target).events == 3000
+
+
 class TestRefused:
     def test_where_something_stands(self, path: Path, target: Path) -> None:
         write_rich(path)

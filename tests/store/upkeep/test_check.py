@@ -141,7 +141,7 @@ def test_a_corrupted_page_is_found(path: Path) -> None:
     whole[middle : middle + 4096] = b"\xa5" * 4096
     path.write_bytes(whole)
     with pytest.raises(StoreDamaged, match=str(path)):
-        require_sound(path)
+        require_sound(path, path)
 
 
 def test_what_is_no_store(path: Path, tmp_path: Path) -> None:

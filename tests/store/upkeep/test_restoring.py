@@ -177,8 +177,18 @@ class TestRefused:
 
     def test_a_damaged_backup(self, rich: Path, target: Path) -> None:
         edit(rich, "DELETE FROM events WHERE position = 40")
-        with pytest.raises(StoreDamaged, match="events were lost"):
+        with pytest.raises(StoreDamaged, match=f"{rich} is not sound: .*events were lost"):
             restore(rich, target)
+        assert not target.exists()
+
+    def test_a_backup_with_a_corrupted_page(self, path: Path, target: Path) -> None:
+        write_some(path, 2000)
+        whole = bytearray(path.read_bytes())
+        middle = len(whole) // 2 // 4096 * 4096
+        whole[middle : middle + 4096] = b"\xa5" * 4096
+        path.write_bytes(whole)
+        with pytest.raises(StoreDamaged, match=str(path)):
+            restore(path, target, position=10)
         assert not target.exists()
 
     def test_a_full_disk(self, path: Path, target: Path) -> None:

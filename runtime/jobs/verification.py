@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from runtime.errors import KeyInvalid, StoreDamaged, StreamDeleted, StreamNotFound
 from runtime.events import (
     GENESIS,
+    Entry,
+    RecordedEvent,
     RunCompleted,
     RunPaused,
     RunStarted,
@@ -23,7 +25,7 @@ from runtime.events import (
 )
 from runtime.identity import Damage, StreamCheck, Trust, run_root
 from runtime.jobs.journal import started_runs
-from runtime.store import TOMBSTONE, EventStore, Filter, open_store
+from runtime.store import TOMBSTONE, TOMBSTONE_TYPE, EventStore, Filter, open_store
 
 THREADS = 8
 """Streams checked at the same time: checking a signature needs no interpreter lock."""
@@ -33,9 +35,10 @@ THREADS = 8
 class Verdict:
     """What a verification found: how much was checked, and each stream's first damage.
 
-    `scavenged` counts the events that were removed for good, by stream: of those only the
-    digest was there to be checked. `roots` maps each run to the root its decision streams
-    have now; `pinned` says that the keys were given by the caller, and not taken from the log.
+    `roots` maps each run to the root its decision streams have now; `pinned` says that the
+    keys were given by the caller, and not taken from the log. By stream, `hidden` counts the
+    events that were checked, but that readers are not shown (a deletion, metadata), and
+    `scavenged` those that were removed for good: only their digest was there to be checked.
     """
 
     events: int
@@ -43,6 +46,7 @@ class Verdict:
     damages: tuple[Damage, ...]
     roots: Mapping[str, str]
     pinned: bool
+    hidden: Mapping[str, int]
     scavenged: Mapping[str, int]
 
 
@@ -62,7 +66,7 @@ class _Mark:
 class _Checked:
     """A stream that was checked: its length and digest at each mark, and at its end.
 
-    `scavenged` of its events were removed for good.
+    `hidden` of its events are not shown, `scavenged` were removed for good.
     """
 
     stream: str
@@ -70,6 +74,7 @@ class _Checked:
     length: int
     digest: str
     damage: Damage | None
+    hidden: int = 0
     scavenged: int = 0
 
     @property
@@ -110,9 +115,10 @@ def verify_store(
     damages += _check_marks(checked, marks)
     if root is not None and not damages:
         damages += _check_root(root, marks, roots)
+    hidden = {one.stream: one.hidden for one in checked if one.hidden}
     gone = {one.stream: one.scavenged for one in checked if one.scavenged}
     events = sum(one.length - one.scavenged for one in checked)
-    return Verdict(events, len(names), tuple(damages), roots, trust is not None, gone)
+    return Verdict(events, len(names), tuple(damages), roots, trust is not None, hidden, gone)
 
 
 def _trust(
@@ -161,17 +167,16 @@ def _marks(store: EventStore, started: Sequence[RunStarted]) -> list[_Mark]:
 def _check(store: EventStore, name: object, trust: Trust, marks: Sequence[_Mark]) -> _Checked:
     if not isinstance(name, str):
         nameless = Damage(repr(name), -1, -1, "form", "its name is not text")
-        return _Checked(repr(name), ((0, GENESIS),) * len(marks), 0, GENESIS, nameless)
+        return _unread(repr(name), nameless, marks)
     try:
         entries = store.entries(name)
     except (StoreDamaged, StreamDeleted, StreamNotFound) as error:
-        hidden = Damage(name, -1, -1, "gap", str(error))
-        return _Checked(name, ((0, GENESIS),) * len(marks), 0, GENESIS, hidden)
+        return _unread(name, Damage(name, -1, -1, "gap", str(error)), marks)
     check = StreamCheck(name, trust)
     at_marks: list[tuple[int, str]] = []
     damage = None
     for entry in entries:
-        if entry.revision == TOMBSTONE:
+        if _is_tombstone(entry):
             break
         while len(at_marks) < len(marks) and marks[len(at_marks)].position < entry.position:
             at_marks.append((check.revision + 1, check.digest))
@@ -181,8 +186,27 @@ def _check(store: EventStore, name: object, trust: Trust, marks: Sequence[_Mark]
     else:
         damage = None if check.ends else _beheaded(name, check)
     at_marks += [(check.revision + 1, check.digest)] * (len(marks) - len(at_marks))
-    length = check.revision + 1
-    return _Checked(name, tuple(at_marks), length, check.digest, damage, check.scavenged)
+    length, gone = check.revision + 1, check.scavenged
+    hidden = 0 if damage else _hidden(store, name, length - gone, gone)
+    return _Checked(name, tuple(at_marks), length, check.digest, damage, hidden, gone)
+
+
+def _unread(name: str, damage: Damage, marks: Sequence[_Mark]) -> _Checked:
+    return _Checked(name, ((0, GENESIS),) * len(marks), 0, GENESIS, damage)
+
+
+def _is_tombstone(entry: Entry) -> bool:
+    ends = entry.revision == TOMBSTONE
+    return ends and isinstance(entry, RecordedEvent) and entry.type == TOMBSTONE_TYPE
+
+
+def _hidden(store: EventStore, name: str, events: int, scavenged: int) -> int:
+    """How many of the events of a stream readers are not shown; all that is hidden comes first."""
+    try:
+        first = next(iter(store.read_stream(name, limit=1)), None)
+    except (StreamDeleted, StreamNotFound):
+        return events
+    return events if first is None else max(0, first.revision - scavenged)
 
 
 def _beheaded(name: str, check: StreamCheck) -> Damage:

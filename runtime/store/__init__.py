@@ -2,6 +2,7 @@
 
 from runtime.store.expectation import TOMBSTONE, Head, History, judge
 from runtime.store.opening import is_address, open_store, shown
+from runtime.store.policy import TOMBSTONE_TYPE
 from runtime.store.port import (
     Append,
     Appended,
@@ -22,6 +23,7 @@ from runtime.store.sqlite import SqliteStore
 __all__ = [
     "SCHEMA_VERSION",
     "TOMBSTONE",
+    "TOMBSTONE_TYPE",
     "Append",
     "Appended",
     "CaughtUp",

@@ -243,7 +243,7 @@ class SqliteStore:
                     return entries.log_entries(connection, at, count)
                 return entries.stream_entries(connection, found.id, at, count)
 
-        return entries.read_entries(fetch, start, limit, of_log=found is None)
+        return entries.read_entries(fetch, _bounded(start, 0), limit, of_log=found is None)
 
     def scavenge(self, now: int | None = None) -> Pruned:
         """Remove for good what metadata or a deletion hide at `now` (ns; None: by the clock).

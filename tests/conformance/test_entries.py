@@ -19,7 +19,8 @@ def test_a_stream_and_the_log_from_any_place_on(store: EventStore) -> None:
     assert list(store.entries("a-1", 1, limit=2)) == stream[1:3]
     assert list(store.entries()) == log
     assert list(store.entries(None, log[4].position, limit=3)) == log[4:7]
-    assert list(store.entries("a-1", 9)) == list(store.entries("a-1", limit=0)) == []
+    for nothing in (store.entries("a-1", 9), store.entries("a-1", limit=0)):
+        assert list(nothing) == []
 
 
 def test_a_stream_that_was_never_written(store: EventStore) -> None:

@@ -16,6 +16,7 @@ position and says what to do.
     │   └── FeedChanged        the input differs from the one the run began with
     ├── StoreError             the event store cannot do what was asked
     │   ├── StoreMissing       no store at that path
+    │   ├── StoreExists        something stands where a new store or file was to be made
     │   ├── StoreForbidden     no permission
     │   ├── StoreLocked        another run writes to it
     │   ├── StoreTooNew        written by a newer Lucent
@@ -25,9 +26,12 @@ position and says what to do.
     │   ├── StoreClosed        it was closed before
     │   ├── Fenced             a later claim took the name over
     │   ├── WrongExpectedVersion  the stream is not at the expected revision
+    │   ├── PointMissing       the log does not hold the point to restore it to
+    │   ├── ArchiveInvalid     an exported file that cannot be imported
     │   ├── StreamDeleted      the stream was deleted
     │   ├── StreamNotFound     no such stream
     │   ├── EventNotFound      no such event
+    │   │   └── EventScavenged it was removed for good
     │   ├── FilterInvalid      a filter that cannot be applied
     │   ├── SubscriptionError  a persistent subscription cannot do what was asked
     │   │   ├── SubscriptionExists   there is one of that name
@@ -146,6 +150,10 @@ class StoreMissing(StoreError):
     """There is no store at that path."""
 
 
+class StoreExists(StoreError):
+    """A file, or what is left of a store, stands where a new one was to be made."""
+
+
 class StoreForbidden(StoreError):
     """The file system denies access to the store."""
 
@@ -184,6 +192,14 @@ class WrongExpectedVersion(StoreError):
     actual: int = -1
 
 
+class PointMissing(StoreError):
+    """The log does not hold the position or the time that it was to be restored to."""
+
+
+class ArchiveInvalid(StoreError):
+    """An exported file is missing, truncated or damaged; its message names the line or row."""
+
+
 class StreamDeleted(StoreError):
     """The stream was deleted, for good unless it is appended to without expecting it to exist."""
 
@@ -194,6 +210,10 @@ class StreamNotFound(StoreError):
 
 class EventNotFound(StoreError):
     """No such event."""
+
+
+class EventScavenged(EventNotFound):
+    """The event was removed for good; only its place, its id and its digest are left."""
 
 
 class FilterInvalid(StoreError):

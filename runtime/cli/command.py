@@ -13,8 +13,8 @@ from runtime.cli import (
     keys,
     quarantine,
     running,
-    serving,
     steering,
+    stores,
     submitting,
 )
 from runtime.cli.screen import write_line
@@ -44,7 +44,7 @@ app.command()(authoring.schemas)
 app.add_typer(authoring.new)
 app.add_typer(quarantine.quarantine)
 app.add_typer(keys.keys)
-app.add_typer(serving.store)
+app.add_typer(stores.store)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 (an option's callback)

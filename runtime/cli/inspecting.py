@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,9 @@ from runtime.jobs.journal import started_runs
 from runtime.jobs.records import Query, record
 from runtime.jobs.verification import Verdict, verify_store
 from runtime.store import EventStore, open_store, shown
+
+MOST_NAMED = 20
+"""Streams that are named of those whose events are hidden or were scavenged."""
 
 StorePath = Annotated[
     str, typer.Argument(help="The store: a file a run wrote to, or the esdb:// address of one.")
@@ -115,10 +119,19 @@ def _print_verdict(verdict: Verdict) -> None:
         f": {verdict.events:,} events in {verdict.streams:,} streams,"
         " every signature and chain holds",
     )
+    _print_counts(verdict.hidden, "are hidden by a deletion or metadata, and hold")
+    _print_counts(verdict.scavenged, "were scavenged; their digests hold the chain")
     for run, root in sorted(verdict.roots.items()):
         say(f"run {run}: root {root}")
     if not verdict.pinned:
         say("Keys were taken from the log itself; pin them with --trust to know its author.")
+
+
+def _print_counts(counts: Mapping[str, int], what: str) -> None:
+    for stream, count in islice(sorted(counts.items()), MOST_NAMED):
+        say(f"{plain(stream)}: {count:,} event{'' if count == 1 else 's'} {what}")
+    if len(counts) > MOST_NAMED:
+        say(f"and so of {len(counts) - MOST_NAMED:,} more streams")
 
 
 def _trusted(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`lucent store`: the store itself, beside the runs that write to it."""
+"""`lucent store serve`: a store for clients of KurrentDB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import typer
 from cryptography.x509 import load_pem_x509_certificates
 
 from runtime.cli.screen import complain, say
-from runtime.cli.users import users as user_commands
 from runtime.errors import AddressUnusable, ConfigError, UsersUnusable
 from runtime.store import SqliteStore
 from runtime.store.access import Directory
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 PORT = 2113
 """The port that KurrentDB's clients expect."""
 
-store = typer.Typer(
-    name="store",
-    help="The event store: serve it to clients of KurrentDB, say to whom.",
-    no_args_is_help=True,
-)
 Path_ = Annotated[Path, typer.Argument(help="The store; made if it is missing.")]
 Listen = Annotated[
     str,
@@ -66,15 +60,6 @@ Advertise = Annotated[
 ]
 
 
-store.add_typer(user_commands)
-
-
-@store.callback()
-def commands() -> None:
-    """The event store: serve it to clients of KurrentDB, say to whom."""
-
-
-@store.command("serve")
 def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
     path: Path_,
     listen: Listen = f"127.0.0.1:{PORT}",

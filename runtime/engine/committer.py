@@ -13,7 +13,7 @@ from runtime.engine.messages import Committed
 from runtime.engine.notices import NoticeBook
 from runtime.engine.pen import Author
 from runtime.errors import StoreDamaged, StoreFull
-from runtime.events import RecordedEvent
+from runtime.events import Entry
 from runtime.store import Appended, EventStore, Fence, Write
 
 PATIENCE = 20.0
@@ -32,10 +32,10 @@ class StoredLog:
         self.revision = store.revision
         self._store = store
 
-    def event(self, stream: str, revision: int) -> RecordedEvent:
-        """The event at that revision; `StoreDamaged` if it is missing."""
-        event = next(iter(self._store.read_stream(stream, revision, limit=1)), None)
-        if event is None:
+    def event(self, stream: str, revision: int) -> Entry:
+        """The event at that revision, hidden or not; `StoreDamaged` if it is missing."""
+        event = next(iter(self._store.entries(stream, revision, limit=1)), None)
+        if event is None or event.revision != revision:
             raise StoreDamaged(f"{stream} has no event {revision}: check it with 'lucent verify'")
         return event
 

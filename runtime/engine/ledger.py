@@ -10,7 +10,8 @@ from runtime.engine.commands import Commit
 from runtime.engine.notices import NoticeBook
 from runtime.engine.results import Sealed, StageSnapshot
 from runtime.errors import MetadataInvalid, ReplayDiverged
-from runtime.events import NewEvent, RecordedEvent, split_metadata
+from runtime.events import Entry, NewEvent, RecordedEvent, Scavenged, split_metadata
+from runtime.identity import recorded_digest
 from runtime.store import Append, Checkpoint, Fence, Snapshot, Write
 
 
@@ -20,8 +21,8 @@ class Log(Protocol):
     def revision(self, stream: str) -> int:
         """The last revision of `stream`, -1 if it has none."""
 
-    def event(self, stream: str, revision: int) -> RecordedEvent:
-        """The event at that revision."""
+    def event(self, stream: str, revision: int) -> Entry:
+        """The event at that revision, or what is kept of it."""
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Ledger:
         self._compare(event, self.log.event(stream, event.revision))
         return False
 
-    def _compare(self, event: Sealed, stored: RecordedEvent) -> None:
+    def _compare(self, event: Sealed, stored: Entry) -> None:
         if not _is_same(event, stored):
             raise ReplayDiverged(
                 f"event {event.revision} of {event.stream} was decided differently this time:"
@@ -91,8 +92,10 @@ class Ledger:
             )
 
 
-def _is_same(event: Sealed, stored: RecordedEvent) -> bool:
+def _is_same(event: Sealed, stored: Entry) -> bool:
     """Whether all that is signed is the same; it may have been signed with other events."""
+    if isinstance(stored, Scavenged):
+        return (event.event_id, _digest(event)) == (stored.event_id, stored.digest)
     if event[2:5] != (stored.event_id, stored.type, stored.data):
         return False
     if event.metadata == stored.metadata:
@@ -101,6 +104,14 @@ def _is_same(event: Sealed, stored: RecordedEvent) -> bool:
         return split_metadata(event.metadata)[0] == split_metadata(stored.metadata)[0]
     except MetadataInvalid:
         return False
+
+
+def _digest(event: Sealed) -> str:
+    """The digest that the next event of the stream names, "" if it is in no signed form."""
+    try:
+        return recorded_digest(RecordedEvent(0, *event, 0))
+    except MetadataInvalid:
+        return ""
 
 
 def _joined(name: str, before: Snapshot | None, taken: StageSnapshot) -> Snapshot:

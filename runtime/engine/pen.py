@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from runtime.events import (
     GENESIS,
     Cause,
+    Entry,
     NewEvent,
     RecordedEvent,
+    Scavenged,
     cause_fields,
     named_id,
     time_text,
@@ -29,8 +31,8 @@ class Log(Protocol):
     def revision(self, stream: str) -> int:
         """The last revision of `stream`, -1 if it has none."""
 
-    def event(self, stream: str, revision: int) -> RecordedEvent:
-        """The event at that revision."""
+    def event(self, stream: str, revision: int) -> Entry:
+        """The event at that revision, or what is kept of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ class Pen:
     def last(self, stream: str) -> RecordedEvent | None:
         """The last event of a stream in the log, None if it has none."""
         revision = self.log.revision(stream)
-        return None if revision < 0 else self.log.event(stream, revision)
+        last = None if revision < 0 else self.log.event(stream, revision)
+        assert not isinstance(last, Scavenged), "a scavenge leaves the last event of a stream"
+        return last
 
     def write(self, stream: str, body: BaseModel, scope: str) -> None:
         """Append `body` to `stream`; its id is made of `scope` and its revision."""

@@ -11,7 +11,7 @@ from runtime.events.catalog import (
     observed_types,
 )
 from runtime.events.decided import DecisionData, Scalar, StrategyStamp
-from runtime.events.envelope import NewEvent, RecordedEvent, envelope
+from runtime.events.envelope import Entry, NewEvent, RecordedEvent, Scavenged, envelope
 from runtime.events.ids import decision_id, id_text, named_id, observation_id, parse_id
 from runtime.events.intake import (
     IntakeAdvanced,
@@ -69,6 +69,7 @@ __all__ = [
     "AggregateReleased",
     "Cause",
     "DecisionData",
+    "Entry",
     "EventType",
     "EventsHeld",
     "FieldSpec",
@@ -85,6 +86,7 @@ __all__ = [
     "RunResumed",
     "RunStarted",
     "Scalar",
+    "Scavenged",
     "StrategyStamp",
     "StrategyUpgraded",
     "TicksConflated",

@@ -31,8 +31,8 @@ class RecordedEvent:
     """An event as a store returns it.
 
     `position` is its place in the whole log (growing, with gaps), `revision` its number
-    in `stream` (from 0, without gaps), `recorded_at` when the store took it (ns; the only
-    field that is not signed, beside `position`).
+    in `stream` (from 0, without gaps but those of a scavenge), `recorded_at` when the store
+    took it (ns; the only field that is not signed, beside `position`).
     """
 
     position: int
@@ -44,6 +44,25 @@ class RecordedEvent:
     metadata: bytes
     recorded_at: int
     json: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scavenged:
+    """What is kept of an event that was removed for good: its place, its id and its digest.
+
+    `digest` (hex) is the one that the next event of a chain names; "" for an event that was
+    not in the signed form.
+    """
+
+    position: int
+    stream: str
+    revision: int
+    event_id: bytes
+    digest: str
+
+
+Entry = RecordedEvent | Scavenged
+"""A place in the log: its event, or what is kept of it."""
 
 
 def envelope(event: RecordedEvent) -> dict[str, Any]:

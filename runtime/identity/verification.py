@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from runtime.errors import KeyInvalid, MetadataInvalid
-from runtime.events import GENESIS, RecordedEvent, kind_of, read_metadata, split_decision_stream
+from runtime.events import (
+    GENESIS,
+    Entry,
+    RecordedEvent,
+    Scavenged,
+    kind_of,
+    read_metadata,
+    split_decision_stream,
+)
 from runtime.identity.batch import Claim, claim
 from runtime.identity.chain import recorded_message
 from runtime.identity.keys import VerifyingKey
@@ -72,7 +80,11 @@ def _owner(stream: str) -> str:
 
 @dataclass(slots=True)
 class StreamCheck:
-    """Checks the events of one stream, in their order; remembers where the chain stands.
+    """Checks the entries of one stream, in their order; remembers where the chain stands.
+
+    An event that was removed is passed over: what is kept of it is where the chain goes on,
+    and the event behind it names its digest. `scavenged` counts them, `ends` says whether
+    the last entry was an event, as a scavenge leaves it.
 
     The signature of a batch is verified once for a key, root and count: each other event of the
     batch is proven by its path to that root.
@@ -82,14 +94,21 @@ class StreamCheck:
     trust: Trust
     digest: str = GENESIS
     revision: int = -1
+    scavenged: int = 0
+    ends: bool = True
     _keys: dict[str, VerifyingKey] = field(default_factory=dict)
     _held: deque[tuple[str, Claim]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
-    def check(self, event: RecordedEvent) -> Damage | None:
+    def check(self, event: Entry) -> Damage | None:
         """The first thing that does not hold about `event`, or None; then goes on behind it."""
         if event.revision != self.revision + 1:
             found = f"event {event.revision} follows event {self.revision}: events were dropped"
             return self._damage(event, "gap", found)
+        self.ends = isinstance(event, RecordedEvent)
+        if isinstance(event, Scavenged):
+            self.revision, self.digest = event.revision, event.digest
+            self.scavenged += 1
+            return None
         if not _well_formed(event):
             return self._damage(event, "form", "one of its fields is of another type or length")
         try:
@@ -136,7 +155,7 @@ class StreamCheck:
             return self._damage(event, "run", found)
         return None
 
-    def _damage(self, event: RecordedEvent, kind: str, detail: str) -> Damage:
+    def _damage(self, event: Entry, kind: str, detail: str) -> Damage:
         return Damage(self.stream, event.revision, event.position, kind, detail)
 
 
@@ -147,8 +166,8 @@ def _well_formed(event: RecordedEvent) -> bool:
     return well and len(event.event_id) == ID_BYTES
 
 
-def check_stream(events: Iterable[RecordedEvent], stream: str, trust: Trust) -> Damage | None:
-    """The first damage of a stream whose events are given in order, or None."""
+def check_stream(events: Iterable[Entry], stream: str, trust: Trust) -> Damage | None:
+    """The first damage of a stream whose entries are given in order, or None."""
     check = StreamCheck(stream, trust)
     for event in events:
         damage = check.check(event)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
-from runtime.errors import ConfigError, EventNotFound, FeedError, MetadataInvalid
+from runtime.errors import ConfigError, EventNotFound, EventScavenged, FeedError, MetadataInvalid
 from runtime.events import (
     RecordedEvent,
     RunStarted,
@@ -30,8 +31,9 @@ from runtime.store import EventStore, open_store
 class Origin:
     """The observation a chain of causes ends in: the feed's name, the row, and its values.
 
-    `values` is None where the input is not at hand or is not the one the run read;
-    `missing` then says why.
+    `values` is None where the input is not at hand or is not the one the run read, or where
+    the chain ends at a scavenged decision (`feed` is its stream, `row` its number); `missing`
+    then says why.
     """
 
     feed: str
@@ -140,6 +142,8 @@ def _chain(store: EventStore, event: RecordedEvent) -> tuple[list[RecordedEvent]
             if kind_of(link.source) != "agent":
                 return chain, None
             cause = store.find(parse_id(link.cause))
+        except EventScavenged:
+            return chain, None
         except (MetadataInvalid, EventNotFound, ValueError) as error:
             return chain, _broken(last, f"its cause cannot be found: {error}")
         if cause.position >= last.position:
@@ -160,7 +164,7 @@ def _damages(
     trust = Trust(agents, {run_stream(run.run): run.author}, ids)
     places = {one.stream: one.revision for one in reversed(chain)} | {run_stream(run.run): 0}
     found = (
-        check_stream(store.read_stream(stream, limit=revision + 1), stream, trust)
+        check_stream(islice(store.entries(stream), revision + 1), stream, trust)
         for stream, revision in places.items()
     )
     return tuple(damage for damage in found if damage is not None)
@@ -174,6 +178,8 @@ def _proven_origin(run: RunStarted, first: RecordedEvent, damages: Sequence[Dama
         return Origin("", -1, None, str(error))
     if damages:
         return Origin(link.source, int(link.row), None, "the proof of the decision does not hold")
+    if kind_of(link.source) == "agent":
+        return Origin(link.source, int(link.row), None, "that event was scavenged")
     return _origin(run, link.source, int(link.row))
 
 

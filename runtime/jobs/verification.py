@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ from pydantic import ValidationError
 from runtime.errors import KeyInvalid, StoreDamaged, StreamDeleted, StreamNotFound
 from runtime.events import (
     GENESIS,
+    Entry,
+    RecordedEvent,
     RunCompleted,
     RunPaused,
     RunStarted,
@@ -22,7 +25,7 @@ from runtime.events import (
 )
 from runtime.identity import Damage, StreamCheck, Trust, run_root
 from runtime.jobs.journal import started_runs
-from runtime.store import EventStore, Filter, open_store
+from runtime.store import TOMBSTONE, TOMBSTONE_TYPE, EventStore, Filter, open_store
 
 THREADS = 8
 """Streams checked at the same time: checking a signature needs no interpreter lock."""
@@ -33,7 +36,9 @@ class Verdict:
     """What a verification found: how much was checked, and each stream's first damage.
 
     `roots` maps each run to the root its decision streams have now; `pinned` says that the
-    keys were given by the caller, and not taken from the log.
+    keys were given by the caller, and not taken from the log. By stream, `hidden` counts the
+    events that were checked, but that readers are not shown (a deletion, metadata), and
+    `scavenged` those that were removed for good: only their digest was there to be checked.
     """
 
     events: int
@@ -41,6 +46,8 @@ class Verdict:
     damages: tuple[Damage, ...]
     roots: Mapping[str, str]
     pinned: bool
+    hidden: Mapping[str, int]
+    scavenged: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +64,18 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A stream that was checked: its length and digest at each mark, and at its end."""
+    """A stream that was checked: its length and digest at each mark, and at its end.
+
+    `hidden` of its events are not shown, `scavenged` were removed for good.
+    """
 
     stream: str
     at_marks: tuple[tuple[int, str], ...]
     length: int
     digest: str
     damage: Damage | None
+    hidden: int = 0
+    scavenged: int = 0
 
     @property
     def agent(self) -> str:
@@ -90,7 +102,7 @@ def verify_store(
     """
     with closing(open_store(path)) as store:
         started = started_runs(store)
-        names = sorted(store.streams(), key=lambda name: not _is_system(name))
+        names = sorted(filterfalse(_is_unsigned, store.streams()), key=lambda n: not _is_system(n))
         trusted = _trust(started, names, trust)
         marks = _marks(store, started)
         checked: list[_Checked] = []
@@ -103,8 +115,10 @@ def verify_store(
     damages += _check_marks(checked, marks)
     if root is not None and not damages:
         damages += _check_root(root, marks, roots)
-    events = sum(one.length for one in checked)
-    return Verdict(events, len(names), tuple(damages), roots, trust is not None)
+    hidden = {one.stream: one.hidden for one in checked if one.hidden}
+    gone = {one.stream: one.scavenged for one in checked if one.scavenged}
+    events = sum(one.length - one.scavenged for one in checked)
+    return Verdict(events, len(names), tuple(damages), roots, trust is not None, hidden, gone)
 
 
 def _trust(
@@ -128,6 +142,11 @@ def _is_system(name: object) -> bool:
     return isinstance(name, str) and kind_of(name) == "system"
 
 
+def _is_unsigned(name: object) -> bool:
+    """Whether a stream is one of the store's own: metadata of streams, links."""
+    return isinstance(name, str) and name.startswith("$")
+
+
 def _agents(run: RunStarted) -> frozenset[str]:
     return frozenset(agent["name"] for agent in run.agents)
 
@@ -148,23 +167,51 @@ def _marks(store: EventStore, started: Sequence[RunStarted]) -> list[_Mark]:
 def _check(store: EventStore, name: object, trust: Trust, marks: Sequence[_Mark]) -> _Checked:
     if not isinstance(name, str):
         nameless = Damage(repr(name), -1, -1, "form", "its name is not text")
-        return _Checked(repr(name), ((0, GENESIS),) * len(marks), 0, GENESIS, nameless)
+        return _unread(repr(name), nameless, marks)
     try:
-        events = store.read_stream(name)
+        entries = store.entries(name)
     except (StoreDamaged, StreamDeleted, StreamNotFound) as error:
-        hidden = Damage(name, -1, -1, "gap", str(error))
-        return _Checked(name, ((0, GENESIS),) * len(marks), 0, GENESIS, hidden)
+        return _unread(name, Damage(name, -1, -1, "gap", str(error)), marks)
     check = StreamCheck(name, trust)
     at_marks: list[tuple[int, str]] = []
     damage = None
-    for event in events:
-        while len(at_marks) < len(marks) and marks[len(at_marks)].position < event.position:
+    for entry in entries:
+        if _is_tombstone(entry):
+            break
+        while len(at_marks) < len(marks) and marks[len(at_marks)].position < entry.position:
             at_marks.append((check.revision + 1, check.digest))
-        damage = check.check(event)
+        damage = check.check(entry)
         if damage is not None:
             break
+    else:
+        damage = None if check.ends else _beheaded(name, check)
     at_marks += [(check.revision + 1, check.digest)] * (len(marks) - len(at_marks))
-    return _Checked(name, tuple(at_marks), check.revision + 1, check.digest, damage)
+    length, gone = check.revision + 1, check.scavenged
+    hidden = 0 if damage else _hidden(store, name, length - gone, gone)
+    return _Checked(name, tuple(at_marks), length, check.digest, damage, hidden, gone)
+
+
+def _unread(name: str, damage: Damage, marks: Sequence[_Mark]) -> _Checked:
+    return _Checked(name, ((0, GENESIS),) * len(marks), 0, GENESIS, damage)
+
+
+def _is_tombstone(entry: Entry) -> bool:
+    ends = entry.revision == TOMBSTONE
+    return ends and isinstance(entry, RecordedEvent) and entry.type == TOMBSTONE_TYPE
+
+
+def _hidden(store: EventStore, name: str, events: int, scavenged: int) -> int:
+    """How many of the events of a stream readers are not shown; all that is hidden comes first."""
+    try:
+        first = next(iter(store.read_stream(name, limit=1)), None)
+    except (StreamDeleted, StreamNotFound):
+        return events
+    return events if first is None else max(0, first.revision - scavenged)
+
+
+def _beheaded(name: str, check: StreamCheck) -> Damage:
+    found = f"it ends with event {check.revision}, which was removed: no scavenge removes the last"
+    return Damage(name, -1, -1, "gap", found)
 
 
 def _root_now(checked: Sequence[_Checked], agents: frozenset[str]) -> str:

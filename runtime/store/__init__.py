@@ -2,6 +2,7 @@
 
 from runtime.store.expectation import TOMBSTONE, Head, History, judge
 from runtime.store.opening import is_address, open_store, shown, typed
+from runtime.store.policy import TOMBSTONE_TYPE
 from runtime.store.port import (
     Append,
     Appended,
@@ -15,12 +16,14 @@ from runtime.store.port import (
     Snapshot,
     Write,
 )
+from runtime.store.pruning import Pruned
 from runtime.store.schema import SCHEMA_VERSION
 from runtime.store.sqlite import SqliteStore
 
 __all__ = [
     "SCHEMA_VERSION",
     "TOMBSTONE",
+    "TOMBSTONE_TYPE",
     "Append",
     "Appended",
     "CaughtUp",
@@ -32,6 +35,7 @@ __all__ = [
     "Filter",
     "Head",
     "History",
+    "Pruned",
     "Snapshot",
     "SqliteStore",
     "Write",

@@ -11,6 +11,7 @@ from typing import overload
 from runtime.errors import StoreError
 from runtime.store.fence import Claim
 from runtime.store.port import Appended, Delete, Fence, Write
+from runtime.store.pruning import Prune, Pruned, Shrink
 from runtime.store.writer import Answer, Outcome, Request
 
 Commit = Callable[[Sequence[Request]], Sequence[Outcome]]
@@ -42,8 +43,14 @@ class Group:
     @overload
     def submit(self, request: Claim) -> Fence: ...
 
+    @overload
+    def submit(self, request: Prune) -> Pruned: ...
+
+    @overload
+    def submit(self, request: Shrink) -> int: ...
+
     def submit(self, request: Request) -> Answer:
-        """The answers to the appends of a write, or the fence of a claim; durable when it returns.
+        """What the request is answered (`Answer`); durable when it returns.
 
         Waits for the commit that is under way; requests are carried out in the order in
         which they came. Raises what the request itself, or the transaction it shared, came to.

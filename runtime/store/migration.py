@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
-from runtime.store.schema import SCHEMA_VERSION, VERSION_2, VERSION_3, schema_version
+from runtime.store.limits import limit_streams
+from runtime.store.schema import (
+    SCHEMA_VERSION,
+    VERSION_2,
+    VERSION_3,
+    VERSION_4,
+    schema_version,
+)
 from runtime.store.snapshot import read_version_1, store_snapshot
 
 _OLD_TABLES = ("snapshots", "snapshot_parts")
@@ -23,8 +31,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     try:
         if version < 2:
             _to_version_2(connection)
-        for statement in VERSION_3:
-            connection.execute(statement)
+        if version < 3:
+            _make(connection, VERSION_3)
+            limit_streams(connection)
+        _make(connection, VERSION_4)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
@@ -33,12 +43,16 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
+def _make(connection: sqlite3.Connection, statements: Sequence[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
 def _to_version_2(connection: sqlite3.Connection) -> None:
     """Give every snapshot its digests, each part at the cursor of its snapshot."""
     for table in _OLD_TABLES:
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in VERSION_2:
-        connection.execute(statement)
+    _make(connection, VERSION_2)
     for (name,) in connection.execute("SELECT name FROM old_snapshots").fetchall():
         stored = read_version_1(connection, name, None, "old_")
         assert stored is not None

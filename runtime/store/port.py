@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from runtime.events import NewEvent, RecordedEvent
+from runtime.events import Entry, NewEvent, RecordedEvent
 
 
 class Expected(Enum):
@@ -153,9 +153,9 @@ class EventStore(Protocol):
         """Delete `stream`, all of whose events are hidden from then on; durable when it returns.
 
         It can be appended to again, and its revisions go on, unless it is deleted `hard`:
-        then the name is spent. The log keeps the events. Answers where the record of the
-        deletion stands: in the stream of its metadata, or `hard` in the stream itself.
-        Raises `WrongExpectedVersion`, also for a stream that was never written unless
+        then the name is spent. The log keeps the events until a scavenge. Answers where the
+        record of the deletion stands: in the stream of its metadata, or `hard` in the stream
+        itself. Raises `WrongExpectedVersion`, also for a stream that was never written unless
         `hard`, and `StreamDeleted`.
         """
 
@@ -192,7 +192,8 @@ class EventStore(Protocol):
     ) -> Iterator[RecordedEvent]:
         """The whole log in log order; forwards `start` is included, backwards it is not.
 
-        It holds the events of deleted streams too, and what metadata hide. Raises
+        It holds the events of deleted streams too, and what metadata hide, until a scavenge
+        removes them. Raises
         `FilterInvalid` if a pattern of `only` cannot be used.
         """
 
@@ -204,6 +205,16 @@ class EventStore(Protocol):
         `CaughtUp` is told each time there is nothing more to return; asking for the next
         item then waits for new events. Close the iterator to end the subscription. Raises
         `FilterInvalid` as `read_all` does, when the first item is asked for.
+        """
+
+    def entries(
+        self, stream: str | None = None, start: int = 0, *, limit: int | None = None
+    ) -> Iterator[Entry]:
+        """All that was ever written to `stream`, or to the log, in order: for audits and exports.
+
+        From the revision, or of the log the position, `start` on (included). Also what
+        metadata hide, and what is kept of removed events. A store on a server gives what
+        the server still shows, and raises what `read_stream` does.
         """
 
     def find(self, event_id: bytes) -> RecordedEvent:

@@ -7,13 +7,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from runtime.errors import StoreDamaged, StoreForbidden, StoreTooNew
+from runtime.errors import StoreDamaged, StoreForbidden, StoreMissing, StoreTooNew
 from runtime.store.connection import connect
 
 APPLICATION_ID = 0x4C75636E
 """What the file's header says it is ("Lucn")."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The newest schema this Lucent reads and the one it writes."""
 
 VERSION_2 = (
@@ -46,7 +46,22 @@ VERSION_3 = (
 """What schema 3 adds: the limits that a stream's metadata sets (events, seconds), and which
 events are declared JSON."""
 
+VERSION_4 = (
+    """CREATE TABLE scavenged (
+    position INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES streams (id),
+    revision INTEGER NOT NULL,
+    event_id BLOB NOT NULL,
+    digest BLOB,
+    UNIQUE (stream, revision)
+)""",
+    "CREATE INDEX scavenged_by_id ON scavenged (event_id)",
+)
+"""What schema 4 adds: what is kept of events that were removed. `digest` is the one that the
+next event of a chain names; NULL for an event that was not in the signed form."""
+
 _TABLES = f"""
+PRAGMA auto_vacuum = INCREMENTAL;
 BEGIN;
 CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
@@ -70,6 +85,7 @@ CREATE TABLE checkpoints (
 ) WITHOUT ROWID;
 {";".join(VERSION_2)};
 {";".join(VERSION_3)};
+{";".join(VERSION_4)};
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -89,8 +105,9 @@ _WRITER_PRAGMAS = (
 def create_store(path: Path) -> None:
     """Make an empty store at `path`, where there is none or an empty file.
 
-    It appears as a whole: it is made as `<path>.new` and then renamed. To be called by
-    the holder of the writer's lock. Raises `StoreDamaged` if the write-ahead log of a
+    It appears as a whole: it is made as `<path>.new` and then renamed. It can give free
+    pages back (`auto_vacuum`), as one that an older Lucent made cannot. To be called by the
+    holder of the writer's lock. Raises `StoreDamaged` if the write-ahead log of a
     vanished store lies there, `sqlite3.Error` and `OSError`.
     """
     left = path.with_name(f"{path.name}-wal")
@@ -104,7 +121,15 @@ def create_store(path: Path) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def check_present(path: Path) -> None:
+    """Raise `StoreMissing` if there is a folder, nothing, or an empty file at `path`."""
+    if path.is_dir():
+        raise StoreMissing(f"{path} is a folder, not a store: name a file")
+    if is_vacant(path):
+        raise StoreMissing(f"no store at {path}: check the path, or start a run that writes to it")
 
 
 def is_vacant(path: Path) -> bool:
@@ -141,6 +166,11 @@ def has_policies(connection: sqlite3.Connection) -> bool:
     return schema_version(connection) >= 3
 
 
+def has_scavenged(connection: sqlite3.Connection) -> bool:
+    """Whether the file is of schema 4 or later, which keeps what is needed of removed events."""
+    return schema_version(connection) >= 4
+
+
 def prepare_writer(connection: sqlite3.Connection, path: Path) -> None:
     """Set a writer's pragmas and see that it can write, by a transaction that is taken back.
 
@@ -159,7 +189,8 @@ def prepare_writer(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("ROLLBACK")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     file = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(file)

@@ -109,7 +109,7 @@ def read_snapshot(
     if schema_version(connection) < 2:
         stored = read_version_1(connection, name, groups)
     else:
-        stored = _read(connection, name, groups)
+        stored = stored_snapshot(connection, name, groups)
     connection.execute("COMMIT")
     return stored
 
@@ -139,9 +139,13 @@ def read_version_1(
     return StoredSnapshot(name, *header, None, parts=parts)
 
 
-def _read(
+def stored_snapshot(
     connection: sqlite3.Connection, name: str, groups: Collection[int] | None
 ) -> StoredSnapshot | None:
+    """The same of the tables of schema 2 and later, in the transaction that is open.
+
+    Raises `SnapshotDamaged` if parts have lost their snapshot.
+    """
     header: tuple[str, bytes] | None = connection.execute(_HEADER, (name,)).fetchone()
     listed: list[tuple[int, int, bytes]] = connection.execute(_DIGESTS, (name,)).fetchall()
     if header is None and listed:
@@ -161,7 +165,7 @@ def _read(
 
 
 def _sound_digests(connection: sqlite3.Connection, name: str) -> dict[int, bytes]:
-    stored = _read(connection, name, ())
+    stored = stored_snapshot(connection, name, ())
     if stored is None:
         return {}
     stored.check_parts_list()

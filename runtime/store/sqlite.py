@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, cast
+from typing import cast
 
 from runtime.errors import (
     EventNotFound,
+    EventScavenged,
     StoreClosed,
     StoreDamaged,
     StoreForbidden,
-    StoreMissing,
     StreamDeleted,
     StreamNotFound,
 )
-from runtime.events import NewEvent, RecordedEvent, id_text
-from runtime.store import query
+from runtime.events import Entry, NewEvent, RecordedEvent, id_text
+from runtime.store import entries, query
 from runtime.store.bell import Bell
-from runtime.store.connection import Pool, connect
+from runtime.store.connection import Pool
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.faults import translated
 from runtime.store.fence import Claim
 from runtime.store.group import Group
-from runtime.store.lock import WriterLock
-from runtime.store.migration import migrate
+from runtime.store.place import inspect, open_writer
 from runtime.store.policy import SETTINGS, described_by
 from runtime.store.port import (
     Append,
@@ -41,7 +40,8 @@ from runtime.store.port import (
     Snapshot,
     Write,
 )
-from runtime.store.schema import check_tables, create_store, is_vacant, prepare_writer
+from runtime.store.pruning import Pruned
+from runtime.store.scavenger import scavenge
 from runtime.store.snapshot import read_snapshot
 from runtime.store.writer import Outcome, Request, Writer
 
@@ -96,9 +96,9 @@ class SqliteStore:
             with translated(place):
                 place = place.resolve()
                 if writer:
-                    pen = _open_writer(place, wait, create=create, held=held)
+                    pen = open_writer(place, wait, create=create, held=held)
                     return cls(place, poll, pen, held.pop_all())
-                _inspect(place, "ro")
+                inspect(place, "ro")
             return cls(place, poll, None, held)
 
     def close(self) -> None:
@@ -246,14 +246,45 @@ class SqliteStore:
         """
         return self._descriptions
 
+    def entries(
+        self, stream: str | None = None, start: int = 0, *, limit: int | None = None
+    ) -> Iterator[Entry]:
+        """All that was ever written to `stream`, or to the log, in order, hidden or removed."""
+        with self._pool.borrow() as connection:
+            found = None if stream is None else query.standing_of(connection, stream)
+        if stream is not None and found is None:
+            raise StreamNotFound(f"no stream {stream!r} in {self._path}: check the name")
+
+        def fetch(at: int, count: int) -> list[Entry]:
+            with self._pool.borrow() as connection:
+                if found is None:
+                    return entries.log_entries(connection, at, count)
+                return entries.stream_entries(connection, found.id, at, count)
+
+        return entries.read_entries(fetch, _bounded(start, 0), limit, of_log=found is None)
+
+    def scavenge(self, now: int | None = None) -> Pruned:
+        """Remove for good what metadata or a deletion hide at `now` (ns; None: by the clock).
+
+        Waits until all is removed, in many small transactions between which others write;
+        whatever ends it before leaves a sound store. Positions and revisions stay as they
+        are. What proofs need of an event is kept (`entries`), and so is its idempotence.
+        """
+        moment = time.time_ns() if now is None else now
+        return scavenge(self._pool.borrow, self._group, moment)
+
     def find(self, event_id: bytes) -> RecordedEvent:
         """The event of that id, the first of the log if there are several."""
         with self._pool.borrow() as connection:
             event = query.event_of_id(connection, event_id)
-        if event is None:
-            name = id_text(event_id)
-            raise EventNotFound(f"no event {name} in {self._path}: check the id and the store")
-        return event
+            gone = entries.scavenged_of_id(connection, event_id) if event is None else None
+        if event is not None:
+            return event
+        name = id_text(event_id)
+        if gone is not None:
+            place = f"event {name} ({gone.revision} of {gone.stream!r}) in {self._path}"
+            raise EventScavenged(f"{place} was scavenged: look in a backup made before that")
+        raise EventNotFound(f"no event {name} in {self._path}: check the id and the store")
 
     def revision(self, stream: str) -> int:
         """The revision of the last event of `stream`, -1 if it was never written or is deleted."""
@@ -344,32 +375,6 @@ class SqliteStore:
                     return True
                 self._bell.wait(rings, self._poll)
         return False
-
-
-def _inspect(path: Path, mode: Literal["ro", "rw"]) -> None:
-    """Raise unless there is a store at `path`; takes no lock and leaves no file."""
-    if path.is_dir():
-        raise StoreMissing(f"{path} is a folder, not a store: name a file")
-    if is_vacant(path):
-        raise StoreMissing(f"no store at {path}: check the path, or start a run that writes to it")
-    with closing(connect(path, mode)) as connection:
-        check_tables(connection, path)
-
-
-def _open_writer(path: Path, wait: float, *, create: bool, held: ExitStack) -> Writer:
-    """Lock the store and connect to it; what must be released goes to `held`."""
-    if not (create and is_vacant(path)):
-        _inspect(path, "rw")
-    held.enter_context(WriterLock(path, wait))
-    if create and is_vacant(path):
-        create_store(path)
-    connection = connect(path, "rw")
-    writer = Writer(connection, path)
-    held.callback(writer.close)
-    check_tables(connection, path)
-    prepare_writer(connection, path)
-    migrate(connection)
-    return writer
 
 
 def _describes(request: Request) -> bool:

@@ -30,8 +30,24 @@ ROWS = 128
 """Rows of one INSERT. Each statement gives up the interpreter lock once, whatever it inserts;
 row by row, a busy thread beside this one would slow it down a hundredfold."""
 
-_IDS = "SELECT event_id FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?"
-_REVISION_OF = "SELECT max(revision) FROM events WHERE event_id = ? AND +stream = ?"
+_IDS = """
+SELECT event_id, revision FROM events WHERE stream = ?1 AND revision >= ?2
+UNION ALL
+SELECT event_id, revision FROM scavenged WHERE stream = ?1 AND revision >= ?2
+ORDER BY revision LIMIT ?3
+"""
+_REVISION_OF = """
+SELECT max(revision) FROM (
+    SELECT revision FROM events WHERE event_id = ?1 AND +stream = ?2
+    UNION ALL
+    SELECT revision FROM scavenged WHERE event_id = ?1 AND +stream = ?2
+)
+"""
+_POSITION = """
+SELECT position FROM events WHERE stream = ?1 AND revision = ?2
+UNION ALL
+SELECT position FROM scavenged WHERE stream = ?1 AND revision = ?2
+"""
 _LIMIT = "UPDATE streams SET truncate_before = ?, max_count = ?, max_age = ? WHERE id = ?"
 _Row = tuple[int, int, int, bytes, str, bytes, bytes, int, bool]
 _NOWHERE = Standing(0, -1)
@@ -116,7 +132,7 @@ class Tail:
             return []
         self.flush()
         rows = self._connection.execute(_IDS, (found.id, start, count))
-        return [event_id for (event_id,) in rows]
+        return [event_id for event_id, _ in rows]
 
     def revision_of(self, stream: str, event_id: bytes) -> int | None:
         """The last revision of a stream at which that id stands, if any."""
@@ -183,9 +199,7 @@ class Tail:
         self._heads[stream] = found._replace(policy=policy)
 
     def _position_of(self, stream: int, revision: int) -> int:
-        row: tuple[int] = self._connection.execute(
-            "SELECT position FROM events WHERE stream = ? AND revision = ?", (stream, revision)
-        ).fetchone()
+        row: tuple[int] = self._connection.execute(_POSITION, (stream, revision)).fetchone()
         return row[0]
 
     def _new_stream(self, name: str) -> int:

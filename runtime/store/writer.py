@@ -11,15 +11,17 @@ from runtime.errors import StoreClosed, StoreError
 from runtime.store.faults import store_fault, translated
 from runtime.store.fence import Claim, check_fence, raise_epoch
 from runtime.store.port import Appended, Checkpoint, Delete, Fence, Write
+from runtime.store.pruning import Prune, Pruned, Shrink, prune, shrink
 from runtime.store.snapshot import store_snapshot
 from runtime.store.tail import Tail
 from runtime.store.wal import Wal
 
-Request = Write | Claim | Delete
+Request = Write | Claim | Delete | Prune | Shrink
 """What a writer can be asked to commit."""
 
-Answer = list[Appended] | Fence
-"""What is answered: where the appends of a write ended, or the fence of a claim."""
+Answer = list[Appended] | Fence | Pruned | int
+"""What is answered: where the appends of a write ended, the fence of a claim, what was removed,
+or how many pages were given back."""
 
 Outcome = Answer | Exception
 """What a request came to: its answer, or why nothing of it was stored."""
@@ -91,6 +93,10 @@ class Writer:
             return raise_epoch(self._connection, request.name)
         if isinstance(request, Delete):
             return self._delete(request)
+        if isinstance(request, Prune):
+            return prune(self._connection, request)
+        if isinstance(request, Shrink):
+            return shrink(self._connection)
         if request.fence is not None:
             check_fence(self._connection, request.fence)
         return self._store(request)

@@ -191,21 +191,33 @@ def test_a_revision_that_is_none_is_found(log: Path, value: object):
 
 
 @pytest.mark.parametrize("hard", [False, True])
-def test_a_stream_that_was_deleted_is_found(log: Path, hard: bool):
+def test_a_stream_that_was_deleted_is_verified_and_told(log: Path, hard: bool):
     copy = damaged(log)
+    whole = verify_store(copy)
     with SqliteStore.open(copy) as store:
+        length = store.revision("agent-watcher/base/usdc") + 1
         store.delete("agent-watcher/base/usdc", hard=hard)
-    found = {one.stream: one.kind for one in verify_store(copy).damages}
-    assert found["agent-watcher/base/usdc"] == "gap"
+    verdict = verify_store(copy)
+    assert (verdict.damages, verdict.roots, verdict.events) == ((), whole.roots, whole.events)
+    assert verdict.hidden == {"agent-watcher/base/usdc": length}
 
 
-def test_a_stream_whose_beginning_is_hidden_is_found(log: Path):
+@pytest.mark.parametrize("hard", [False, True])
+def test_damage_in_a_stream_that_was_deleted_is_found(log: Path, hard: bool):
+    event = next(one for one in stored(log) if one.stream == "agent-watcher/base/usdc")
+    copy = damaged(log, setting(event.position, data=event.data + b" "))
+    with SqliteStore.open(copy) as store:
+        store.delete(event.stream, hard=hard)
+    assert_found(copy, event.stream, event.revision)
+
+
+def test_a_stream_whose_beginning_is_hidden_is_verified_and_told(log: Path):
     copy = damaged(log)
     with SqliteStore.open(copy) as store:
         truncation = NewEvent(named_id("m"), "$metadata", b'{"$tb":1}', b"")
         store.append("$$agent-watcher/base/usdc", Expected.ANY, [truncation])
-    found = {one.stream: one.kind for one in verify_store(copy).damages}
-    assert found["agent-watcher/base/usdc"] == "gap"
+    verdict = verify_store(copy)
+    assert (verdict.damages, verdict.hidden) == ((), {"agent-watcher/base/usdc": 1})
 
 
 def test_a_stream_name_that_is_no_text_is_found(log: Path):

@@ -143,6 +143,43 @@ except StoreError as error:
 """
 
 
+SCAVENGE = """
+import os, signal, sys
+from runtime.store import SqliteStore
+path, left = sys.argv[1], int(sys.argv[2])
+def turn():
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+with SqliteStore.open(path) as store:
+    store.listen(turn)
+    store.scavenge()
+"""
+"""Scavenges a store, and is killed after so many transactions."""
+
+KILLED_BACK_UP = """
+import os, signal, sys
+from runtime.store.upkeep import backup
+backup(sys.argv[1], sys.argv[2], lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+"""
+"""Backs a store up, and is killed after some pages."""
+
+BACK_UP = f"""
+import os, sys
+from runtime.errors import StoreError
+from runtime.store.upkeep import backup
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid({NOBODY})
+    os.setuid({NOBODY})
+try:
+    backup(sys.argv[1], sys.argv[2])
+except StoreError as error:
+    print(type(error).__name__, error)
+"""
+
+
 def start(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
     """Start a program; its standard input and output are pipes of text."""
     return subprocess.Popen(
@@ -156,8 +193,17 @@ def start(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
 
 def try_as_nobody(path: Path, role: str) -> str:
     """What comes of opening and appending as "writer" or "reader", without root's rights."""
+    return _told(TRY, str(path), role)
+
+
+def back_up_as_nobody(path: Path, target: Path) -> str:
+    """What comes of a backup, without root's rights."""
+    return _told(BACK_UP, str(path), str(target))
+
+
+def _told(program: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", TRY, str(path), role],
+        [sys.executable, "-c", program, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -96,6 +96,27 @@ class TestWriter:
             assert store.snapshot("run/judge") == Snapshot("run/judge", "2", parts)
             assert store.claim("run") == Fence("run", 2)
 
+    def test_streams_are_limited_as_their_metadata_say(self, old: Path) -> None:
+        with closing(sqlite3.connect(old)) as raw, raw:
+            raw.execute("INSERT INTO streams VALUES (2, '$$s-1')")
+            raw.execute(
+                "INSERT INTO events VALUES (21, 2, 0, zeroblob(16), '$metadata',"
+                " CAST('{\"$maxCount\":3}' AS BLOB), x'', 3)"
+            )
+        with SqliteStore.open(old) as store:
+            assert [one.revision for one in store.read_stream("s-1")] == [17, 18, 19]
+
+    def test_of_schema_3_it_gets_what_is_kept_of_removed_events(self, path: Path) -> None:
+        SqliteStore.open(path).close()
+        present = tables(path)
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("DROP TABLE scavenged")
+            raw.execute("PRAGMA user_version = 3")
+        with SqliteStore.open(path, writer=False) as store:
+            assert list(store.entries()) == []
+        SqliteStore.open(path).close()
+        assert (version(path), tables(path)) == (SCHEMA_VERSION, present)
+
 
 class TestBrokenOff:
     def test_killed_at_any_statement_it_is_of_version_1_still(

@@ -99,7 +99,7 @@ class TestRefused:
         write_some(path)
         with closing(sqlite3.connect(path)) as raw:
             raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-        told = rf"{path} was written by a newer Lucent \(schema 4, .* up to 3\): upgrade Lucent"
+        told = rf"{path} was written by a newer Lucent \(schema 5, .* up to 4\): upgrade Lucent"
         for writer in (True, False):
             with pytest.raises(StoreTooNew, match=told):
                 SqliteStore.open(path, writer=writer)

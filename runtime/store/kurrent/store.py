@@ -13,7 +13,7 @@ from runtime.errors import (
     StoreError,
     StoreForbidden,
 )
-from runtime.events import NewEvent, RecordedEvent, id_text
+from runtime.events import Entry, NewEvent, RecordedEvent, id_text
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.kurrent import books
 from runtime.store.kurrent.client import cannot_hold
@@ -171,6 +171,14 @@ class KurrentStore:
         Goes on where it was when the connection is lost. Ends when the store is closed.
         """
         return self._log.follow(after, only)
+
+    def entries(
+        self, stream: str | None = None, start: int = 0, *, limit: int | None = None
+    ) -> Iterator[Entry]:
+        """All events of `stream`, or of the log, that the server shows."""
+        if stream is None:
+            return self.read_all(start, limit=limit)
+        return self.read_stream(stream, start, limit=limit)
 
     def find(self, event_id: bytes) -> RecordedEvent:
         """The event of that id, the first of the log if there are several.

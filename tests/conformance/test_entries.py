@@ -1,0 +1,28 @@
+"""The log as it was written, for audits and exports."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.errors import StreamNotFound
+from runtime.store import EventStore, Expected
+from tests.conformance.samples import event
+
+
+def test_a_stream_and_the_log_from_any_place_on(store: EventStore) -> None:
+    for number in range(5):
+        store.append("a-1", Expected.ANY, [event(f"a{number}")])
+        store.append("b-1", Expected.ANY, [event(f"b{number}")])
+    stream, log = list(store.read_stream("a-1")), list(store.read_all())
+    assert list(store.entries("a-1")) == stream
+    assert list(store.entries("a-1", 3)) == stream[3:]
+    assert list(store.entries("a-1", 1, limit=2)) == stream[1:3]
+    assert list(store.entries()) == log
+    assert list(store.entries(None, log[4].position, limit=3)) == log[4:7]
+    for nothing in (store.entries("a-1", 9), store.entries("a-1", limit=0)):
+        assert list(nothing) == []
+
+
+def test_a_stream_that_was_never_written(store: EventStore) -> None:
+    with pytest.raises(StreamNotFound):
+        list(store.entries("none-1"))

@@ -18,7 +18,10 @@ PAGE = 1000
 """Events read at once; between pages no read transaction is open."""
 
 PAGE_BYTES = 1024 * 1024
-"""Bytes (data and metadata) at which a page ends, if it does not end before."""
+"""Bytes (data, metadata and types) at which a page ends, if it does not end before."""
+
+MAX_TERMS = 500
+"""Names and prefixes that one condition of a filter may list; SQLite takes no thousand."""
 
 LAST = 2**63 - 2
 """The largest revision or position there can be; the next integer still fits SQLite."""
@@ -90,7 +93,7 @@ def paged(
 
 def weight(events: Iterable[RecordedEvent]) -> int:
     """The bytes that events count for against `PAGE_BYTES`."""
-    return sum(len(event.data) + len(event.metadata) for event in events)
+    return sum(len(event.data) + len(event.metadata) + len(event.type) for event in events)
 
 
 def stream_page(
@@ -121,7 +124,7 @@ def log_page(
 ) -> list[RecordedEvent]:
     """The first events whose positions are within `bounds` (both included), as in `stream_page`.
 
-    Raises `FilterInvalid` if a pattern of `only` cannot be used.
+    Raises `FilterInvalid` if a pattern of `only` cannot be used, or if it lists too much.
     """
     condition, arguments = _condition(only)
     sql = (
@@ -219,6 +222,9 @@ def _condition(only: Filter) -> tuple[str, list[str]]:
 def _any_of(conditions: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
     if not conditions:
         return "1", []
+    if len(conditions) > MAX_TERMS:
+        told = f"a filter lists {len(conditions)} names or prefixes, and may list {MAX_TERMS}"
+        raise FilterInvalid(f"{told}: use a regular expression")
     sql = " OR ".join(condition for condition, _ in conditions)
     return f"({sql})", [each for _, of in conditions for each in of]
 
@@ -241,7 +247,7 @@ def _events(
         found.append(
             RecordedEvent(position, stream, revision, event_id, kind, data, metadata, at, json == 1)
         )
-        size += len(data) + len(metadata)
+        size += len(data) + len(metadata) + len(kind)
         if size >= PAGE_BYTES:
             break
     rows.close()

@@ -305,7 +305,7 @@ class TestCalls:
         assert [one.error.details.Is(timeout) for one in answers] == [True, True, False]
         assert answers[2].HasField("success")
 
-    @pytest.mark.parametrize("pattern", ["(", "*", "[a", "(?P<", "a{99999999999}", "\\"])
+    @pytest.mark.parametrize("pattern", ["(", "*", "[a", "(?P<", "((a{1000}){1000}){1000}", "\\"])
     def test_patterns_that_are_none(
         self, server: Server, streams: streams_pb2_grpc.StreamsStub, pattern: str
     ) -> None:
@@ -319,6 +319,21 @@ class TestCalls:
                     list(streams.Read(asked, timeout=SECONDS))
                 assert refused.value.code() == StatusCode.INVALID_ARGUMENT
                 assert "regular expression" in refused.value.details()
+
+    @pytest.mark.parametrize("follow", [False, True])
+    def test_more_prefixes_than_can_be_looked_for(
+        self, server: Server, streams: streams_pb2_grpc.StreamsStub, follow: bool
+    ) -> None:
+        asked = reading(None, follow=follow)
+        asked.options.all.end.SetInParent()
+        asked.options.filter.stream_identifier.prefix.extend(f"s-{n}" for n in range(20_000))
+        asked.options.filter.max = 1
+        asked.options.filter.checkpointIntervalMultiplier = 1
+        asked.options.read_direction = 0 if follow else 1
+        with undisturbed(server), pytest.raises(grpc.RpcError) as refused:
+            list(streams.Read(asked, timeout=SECONDS))
+        assert refused.value.code() == StatusCode.INVALID_ARGUMENT
+        assert "may list 500" in refused.value.details()
 
     def test_patterns_that_take_for_ever(
         self, server: Server, streams: streams_pb2_grpc.StreamsStub

@@ -48,7 +48,8 @@ def _modules() -> Path | str:
     except subprocess.TimeoutExpired:
         return f"Node's clients cannot be installed: npm took {INSTALL_SECONDS} s"
     except subprocess.CalledProcessError as error:
-        return f"Node's clients cannot be installed: {error.stderr.strip().partition('\n')[0]}"
+        reason = error.stderr.strip().splitlines()[:1]
+        return f"Node's clients cannot be installed: {reason}"
     return folder
 
 

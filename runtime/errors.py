@@ -32,6 +32,11 @@ position and says what to do.
     │   ├── AddressUnusable    a store cannot be served there, or reached by that address
     │   ├── StoreUnreachable   the server that holds it does not answer
     │   └── AppendRefused      the server does not take these events
+    ├── AccessError            who may use a served store is not set up right
+    │   ├── UsersUnusable      the file of users is missing, malformed or open to others
+    │   ├── UserUnknown        no such user
+    │   ├── UserExists         a user of that login exists already
+    │   └── UserInvalid        a login, password or group that nobody can have
     ├── IdentityError          a key, signature or proof is wrong
     │   ├── KeyMissing         no such key
     │   ├── KeyExists          a key of that name exists already
@@ -199,6 +204,26 @@ class StoreUnreachable(StoreError):
 
 class AppendRefused(StoreError):
     """The server does not take these events, whatever stands in the stream."""
+
+
+class AccessError(LucentError):
+    """Who may use a served store is not set up right."""
+
+
+class UsersUnusable(AccessError):
+    """The file of users is missing, malformed, or open to other users of the machine."""
+
+
+class UserUnknown(AccessError):
+    """No user of that login."""
+
+
+class UserExists(AccessError):
+    """A user of that login exists already."""
+
+
+class UserInvalid(AccessError):
+    """A login, password or group that nobody can have, or what is kept of a password."""
 
 
 class IdentityError(LucentError):

@@ -22,7 +22,7 @@ from runtime.jobs.journal import started_runs
 from runtime.jobs.launch import prepare, run_job
 from runtime.jobs.quarantine import Case, cases, find_case, parked_event, parked_state, prove
 from runtime.jobs.registry import look_in
-from runtime.store import is_address, open_store, shown
+from runtime.store import is_address, open_store, typed
 
 ERROR_WIDTH = 48
 
@@ -125,6 +125,6 @@ def _release(target: str, request: ReleaseRequested, address: str) -> None:
     outcome: Outcome = run_job(replace(prepare(config), releases=(request,)))
     if outcome.parked:
         say(
-            f"{outcome.parked:,} in quarantine still: lucent quarantine list {shown(outcome.store)}"
+            f"{outcome.parked:,} in quarantine still: lucent quarantine list {typed(outcome.store)}"
         )
     say(f"root {outcome.root}")

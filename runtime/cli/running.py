@@ -14,7 +14,7 @@ from runtime.cli.screen import say
 from runtime.cli.summary import print_summary
 from runtime.jobs.config import RunConfig, load_config
 from runtime.jobs.launch import prepare, run_job
-from runtime.store import is_address, shown
+from runtime.store import is_address, typed
 
 DEMO = "package:agents.samples/aave-v3-daily/demo.toml"
 """The bundled config: Aave v3, all reserves of 13 networks, daily."""
@@ -94,7 +94,7 @@ def _run(
 ) -> None:
     if store is not None:
         config = config.changed("store", path=_absolute(store))
-        command += f" --store {shown(store)}"
+        command += f" --store {typed(store)}"
     config = config.changed("hosts", count=hosts, shell=shell)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     job = prepare(config, upgrade=upgrade)
@@ -103,7 +103,7 @@ def _run(
     print_summary(outcome, config)
     if outcome.parked:
         count = f"{outcome.parked:,} aggregate{'' if outcome.parked == 1 else 's'}"
-        listed = f"lucent quarantine list {shown(outcome.store)}"
+        listed = f"lucent quarantine list {typed(outcome.store)}"
         say((f"\n{count} in quarantine: ", "red"), listed)
     elif not outcome.completed:
         say(f"\nInterrupted, and drained. To go on where it stopped:\n  {command}")

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from cryptography.x509 import load_pem_x509_certificates
 
-from runtime.cli.screen import say
-from runtime.errors import AddressUnusable
+from runtime.cli.screen import complain, say
+from runtime.cli.users import users as user_commands
+from runtime.errors import AddressUnusable, ConfigError, UsersUnusable
 from runtime.store import SqliteStore
+from runtime.store.access import Directory
 
 if TYPE_CHECKING:
-    from runtime.store.wire import Serving
+    from runtime.store.wire import Access, Serving
 
 PORT = 2113
 """The port that KurrentDB's clients expect."""
 
 store = typer.Typer(
     name="store",
-    help="The event store: serve it to clients of KurrentDB.",
+    help="The event store: serve it to clients of KurrentDB, say to whom.",
     no_args_is_help=True,
 )
 Path_ = Annotated[Path, typer.Argument(help="The store; made if it is missing.")]
@@ -34,27 +38,57 @@ Certificate = Annotated[
     Path | None, typer.Option("--tls-cert", help="The server's certificate chain (PEM).")
 ]
 Key = Annotated[Path | None, typer.Option("--tls-key", help="The certificate's key (PEM).")]
+Authority = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-client-ca",
+        help="Every client must show a certificate signed by one of these (PEM); its common"
+        " name is the user of calls without credentials.",
+    ),
+]
+UsersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--users",
+        help="Ask callers who they are: the file that 'lucent store users' makes. Without TLS"
+        " passwords travel in clear, so then only a loopback address can be listened on.",
+    ),
+]
+Anonymous = Annotated[
+    bool,
+    typer.Option(
+        "--allow-anonymous",
+        help="Let callers without credentials do what is open to everybody ($all).",
+    ),
+]
 Advertise = Annotated[
     str | None, typer.Option(help="The host that clients are told to reach, if it is another.")
 ]
 
 
+store.add_typer(user_commands)
+
+
 @store.callback()
 def commands() -> None:
-    """The event store: serve it to clients of KurrentDB."""
+    """The event store: serve it to clients of KurrentDB, say to whom."""
 
 
 @store.command("serve")
-def serve_(
+def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
     path: Path_,
     listen: Listen = f"127.0.0.1:{PORT}",
     tls_cert: Certificate = None,
     tls_key: Key = None,
+    tls_client_ca: Authority = None,
+    users: UsersFile = None,
+    allow_anonymous: Anonymous = False,  # noqa: FBT002
     advertise: Advertise = None,
 ) -> None:
     """Serve a store to clients of KurrentDB (gRPC), until it is interrupted.
 
-    Nobody is asked who they are: listen on an address that only friends can reach.
+    Without --users nobody is asked who they are: listen on an address that only friends can
+    reach. The file of users is read again at SIGHUP.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from runtime.store.wire import Serving  # noqa: PLC0415 (gRPC takes long to load)
@@ -62,7 +96,22 @@ def serve_(
     host, port = _address(listen)
     if (tls_cert is None) != (tls_key is None):
         raise AddressUnusable("TLS needs both: give --tls-cert and --tls-key")
-    serving = Serving(host, port, advertise, _read(tls_cert), _read(tls_key))
+    if tls_client_ca is not None and tls_cert is None:
+        raise AddressUnusable("--tls-client-ca needs TLS: give --tls-cert and --tls-key")
+    if users is not None and tls_cert is None and not _loopback(host):
+        raise AddressUnusable(
+            f"passwords would travel to {host} in clear: give --tls-cert and --tls-key,"
+            " or listen on 127.0.0.1"
+        )
+    serving = Serving(
+        host,
+        port,
+        advertise,
+        _read(tls_cert),
+        _read(tls_key),
+        _authority(tls_client_ca),
+        _access(users, anonymous=allow_anonymous),
+    )
     with SqliteStore.open(path) as opened:
         asyncio.run(_serve(opened, serving))
 
@@ -74,11 +123,48 @@ async def _serve(opened: SqliteStore, serving: Serving) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupted.set)
-    async with serve(opened, serving) as port:
+    if serving.access is not None:
+        users = serving.access.users
+        loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload, users))
+    async with serve(opened, serving, interrupted) as port:
         tls = "true" if serving.certificate else "false"
         host = serving.advertised or serving.host
         say(f"serving esdb://{host}:{port}?Tls={tls}; stop it with Ctrl-C")
         await interrupted.wait()
+
+
+def _reload(users: Directory) -> None:
+    try:
+        users.reload()
+    except UsersUnusable as error:
+        complain(type(error).__name__, f"{error}; the users stay as they were")
+
+
+def _access(users: Path | None, *, anonymous: bool) -> Access | None:
+    from runtime.store.wire import Access  # noqa: PLC0415
+
+    if users is not None:
+        return Access(Directory.open(users), anonymous)
+    if anonymous:
+        raise ConfigError("--allow-anonymous needs --users: without it everybody may do everything")
+    return None
+
+
+def _authority(path: Path | None) -> bytes | None:
+    pem = _read(path)
+    if pem is not None:
+        try:
+            load_pem_x509_certificates(pem)
+        except ValueError:
+            raise AddressUnusable(f"{path} holds no certificates: give them as PEM") from None
+    return pem
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _address(listen: str) -> tuple[str, int]:

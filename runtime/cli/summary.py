@@ -9,7 +9,7 @@ from runtime.cli.screen import output, plain, say, shortened, table
 from runtime.jobs.config import RunConfig
 from runtime.jobs.execution import Outcome
 from runtime.jobs.records import Query, Tally, tally
-from runtime.store import open_store, shown
+from runtime.store import open_store, typed
 
 BUSIEST = 5
 STAGE_WIDTH = 27
@@ -97,7 +97,7 @@ def _print_root(outcome: Outcome, *, demo: bool) -> None:
 def _print_next(place: str | Path, counted: Tally) -> None:
     if isinstance(place, Path) and place.is_relative_to(Path.cwd()):
         place = place.relative_to(Path.cwd())
-    name = shown(place)
+    name = typed(place)
     say("\nGo on with")
     say(f"  lucent verify {name}")
     if counted.last is not None:

@@ -1,7 +1,7 @@
 """Event stores: the port and the embedded SQLite store."""
 
 from runtime.store.expectation import TOMBSTONE, Head, History, judge
-from runtime.store.opening import is_address, open_store, shown
+from runtime.store.opening import is_address, open_store, shown, typed
 from runtime.store.port import (
     Append,
     Appended,
@@ -39,4 +39,5 @@ __all__ = [
     "judge",
     "open_store",
     "shown",
+    "typed",
 ]

@@ -13,6 +13,9 @@ import msgspec
 from runtime.store.expectation import TOMBSTONE
 
 METADATA_TYPE, TOMBSTONE_TYPE = "$metadata", "$streamDeleted"
+SETTINGS = "$settings"
+"""The stream whose last event says what holds for streams whose metadata say nothing."""
+
 _Revision = Annotated[int, msgspec.Meta(ge=0, le=TOMBSTONE)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=TOMBSTONE)]
 _Seconds = Annotated[int, msgspec.Meta(ge=1, le=2**63 // 10**9)]

@@ -29,6 +29,7 @@ from runtime.store.fence import Claim
 from runtime.store.group import Group
 from runtime.store.lock import WriterLock
 from runtime.store.migration import migrate
+from runtime.store.policy import SETTINGS, described_by
 from runtime.store.port import (
     Append,
     Appended,
@@ -65,6 +66,7 @@ class SqliteStore:
         self._writer = writer
         self._held = held
         self._bell = Bell()
+        self._descriptions = 0
         self._pool = Pool(path)
         self._group = Group(self._commit)
 
@@ -231,6 +233,14 @@ class SqliteStore:
         """
         return self._bell.listen(listener)
 
+    @property
+    def descriptions(self) -> int:
+        """Goes up with each commit of this store object that may have changed any metadata.
+
+        It has gone up when the write is answered; `$settings` counts as metadata.
+        """
+        return self._descriptions
+
     def find(self, event_id: bytes) -> RecordedEvent:
         """The event of that id, the first of the log if there are several."""
         with self._pool.borrow() as connection:
@@ -300,6 +310,7 @@ class SqliteStore:
         if self._writer is None:
             raise StoreForbidden(f"store {self._path} is open for reading: open it as a writer")
         outcomes = self._writer.commit(requests)
+        self._descriptions += any(map(_describes, requests))
         self._bell.ring()
         return outcomes
 
@@ -356,6 +367,14 @@ def _open_writer(path: Path, wait: float, *, create: bool, held: ExitStack) -> W
     prepare_writer(connection, path)
     migrate(connection)
     return writer
+
+
+def _describes(request: Request) -> bool:
+    """Whether it may change what metadata say."""
+    if isinstance(request, Write):
+        names = (append.stream for append in request.appends)
+        return any(name == SETTINGS or described_by(name) is not None for name in names)
+    return isinstance(request, Delete)
 
 
 def _bounded(start: int | None, default: int) -> int:

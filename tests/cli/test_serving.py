@@ -1,25 +1,28 @@
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import re
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
+from esdbclient.exceptions import GrpcError
 
 from runtime.store import SqliteStore
+from runtime.store.access import OPERATORS
 from tests.cli.conftest import Lucent, told
 from tests.cli.going import environment, popen
+from tests.store.wire.secured import basic
+from tests.support.certificates import certify
+from tests.support.people import directory_of, person
 
 END_SECONDS = 30
+TLS = ("--tls-cert", "tls.crt", "--tls-key", "tls.key")
 
 
 def address(process: subprocess.Popen[str]) -> str:
@@ -29,42 +32,18 @@ def address(process: subprocess.Popen[str]) -> str:
     return found[0]
 
 
-def certify(directory: Path) -> Path:
-    """Make `tls.crt` and `tls.key`, for localhost."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(local), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (directory / "tls.crt").write_bytes(certificate.public_bytes(pem))
-    form = serialization.PrivateFormat.PKCS8
-    (directory / "tls.key").write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
-    return directory / "tls.crt"
-
-
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_store_is_served_until_it_is_interrupted(tmp_path: Path, tls: bool) -> None:
     options: tuple[str, ...] = ()
     if tls:
         certify(tmp_path)
-        options = ("--tls-cert", "tls.crt", "--tls-key", "tls.key")
+        options = TLS
     command = ("store", "serve", "log.db", "--listen", "localhost:0", *options)
     process = popen(tmp_path, environment(tmp_path), *command)
     try:
         uri = address(process)
         assert uri.endswith(f"Tls={str(tls).lower()}")
-        uri += f"&TlsCaFile={tmp_path / 'tls.crt'}" if tls else ""
+        uri += f"&TlsCaFile={tmp_path / 'ca.crt'}" if tls else ""
         uri = uri.replace("esdb://", "esdb://admin:changeit@") if tls else uri
         with EventStoreDBClient(uri) as client:
             client.append_event("s-1", current_version=StreamState.ANY, event=NewEvent("A", b"{}"))
@@ -123,3 +102,75 @@ def test_a_certificate_that_is_none(tmp_path: Path) -> None:
     assert "--tls-key" in complaint_of(tmp_path, *options)
     assert "gone.pem cannot be read" in complaint_of(tmp_path, *options, "--tls-key", "gone.pem")
     assert "belong together" in complaint_of(tmp_path, *options, "--tls-key", "bad.pem")
+
+
+def append(uri: str) -> object:
+    with EventStoreDBClient(uri) as client:
+        return client.append_event(
+            "s-1", current_version=StreamState.ANY, event=NewEvent("A", b"{}")
+        )
+
+
+def test_users_sign_in_are_read_again_and_may_end_the_server(tmp_path: Path) -> None:
+    certify(tmp_path)
+    users = directory_of(tmp_path / "users.json", person("ada"), person("ops", OPERATORS))
+    options = ("--listen", "localhost:0", *TLS, "--users", "users.json")
+    command = ("store", "serve", "log.db", *options)
+    process = popen(tmp_path, environment(tmp_path), *command)
+    try:
+        uri = f"{address(process)}&TlsCaFile={tmp_path / 'ca.crt'}"
+        assert append(uri.replace("esdb://", "esdb://ada:adaada@"))
+        late = uri.replace("esdb://", "esdb://bob:bobbob@")
+        with pytest.raises(GrpcError, match="Invalid credentials"):
+            append(late)
+        users.change(lambda known: known.added(person("bob")))
+        process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + END_SECONDS
+        while not _let_in(late):
+            assert time.monotonic() < deadline
+        credentials = grpc.ssl_channel_credentials((tmp_path / "ca.crt").read_bytes())
+        with grpc.secure_channel(urlsplit(uri).netloc, credentials) as channel:
+            shutdown = channel.unary_unary("/event_store.client.operations.Operations/Shutdown")
+            with pytest.raises(grpc.RpcError, match="Access Denied"):
+                shutdown(b"", metadata=basic("ada"), timeout=END_SECONDS)
+            assert shutdown(b"", metadata=basic("ops"), timeout=END_SECONDS) == b""
+        _, complaint = process.communicate(timeout=END_SECONDS)
+    finally:
+        process.kill()
+    assert (process.returncode, complaint) == (0, "")
+
+
+def _let_in(uri: str) -> bool:
+    try:
+        append(uri)
+    except GrpcError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--users", "gone.json"), ["no file of users at", "gone.json", "lucent store users add"]),
+        (("--users", "bad.json"), ["bad.json is malformed"]),
+        (("--users", "open.json"), ["open.json is open to others (mode 0644)", "chmod 600"]),
+        (("--users", "users.json", "--listen", "0.0.0.0:0"), ["0.0.0.0", "--tls-cert"]),
+        (("--users", "users.json", "--listen", "example.org:0"), ["example.org", "--tls-cert"]),
+        (("--tls-client-ca", "ca.crt"), ["--tls-client-ca needs TLS"]),
+        ((*TLS, "--tls-client-ca", "bad.json"), ["bad.json holds no certificates"]),
+        ((*TLS, "--tls-client-ca", "gone.crt"), ["gone.crt cannot be read"]),
+        (("--allow-anonymous",), ["--allow-anonymous needs --users"]),
+    ],
+)
+def test_access_that_cannot_be_guarded(
+    lucent: Lucent, tmp_path: Path, options: tuple[str, ...], words: list[str]
+) -> None:
+    certify(tmp_path)
+    directory_of(tmp_path / "users.json", person("ada"))
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "bad.json").chmod(0o600)
+    (tmp_path / "open.json").write_bytes((tmp_path / "users.json").read_bytes())
+    (tmp_path / "open.json").chmod(0o644)
+    line = told(lucent("store", "serve", "a.db", *options))
+    assert all(word in line for word in words), line
+    assert not (tmp_path / "a.db").exists()

@@ -47,9 +47,13 @@ def launcher() -> Tree:
 def complaints(manifest: Tree) -> list[str]:
     """What the schema of a manifest's kind has against it, by path."""
     kind = manifest["kind"]
-    name = "ray.io_v1.json" if kind.startswith("Ray") else "v1.json"
-    schema = json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
-    found = Draft202012Validator(schema | {"$ref": f"#/$defs/{kind}"}).iter_errors(manifest)
+    return measured(manifest, "ray.io_v1" if kind.startswith("Ray") else "v1", kind)
+
+
+def measured(value: object, schema: str, definition: str) -> list[str]:
+    """What a definition of a file in `SCHEMAS` has against a value, by path."""
+    read = json.loads((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8"))
+    found = Draft202012Validator(read | {"$ref": f"#/$defs/{definition}"}).iter_errors(value)
     return [f"{error.json_path}: {error.message}" for error in found]
 
 

@@ -291,3 +291,17 @@ class TestFull:
             SqliteStore.open(path)
         assert [file.name for file in path.parent.iterdir()] == ["events.db.lock"]
         write_some(path)
+
+
+def test_what_may_have_changed_metadata_is_counted(path: Path) -> None:
+    with SqliteStore.open(path) as store:
+        counts = [store.descriptions]
+        for stream in ("s-1", "$$s-1", "$settings", "$ce-s", "$$$all"):
+            store.append(stream, ANY, [event(stream)])
+            counts.append(store.descriptions)
+        store.delete("s-1")
+        counts.append(store.descriptions)
+        several = (Append("s-2", ANY, [event("a")]), Append("$$s-2", ANY, [event("b")]))
+        store.write_each([Write(several[:1]), Write(several)])
+        counts.append(store.descriptions)
+    assert counts == [0, 0, 1, 2, 2, 3, 4, 5]

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote
 
 import grpc
-from esdbclient import (
-    CaughtUp,
-    Checkpoint,
-    EventStoreDBClient,
-    RecordedEvent,
-    StreamState,
-    exceptions,
-)
+from esdbclient import EventStoreDBClient, StreamState, exceptions
 from esdbclient.common import handle_rpc_error
 from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
 
-from runtime import events
 from runtime.errors import (
     AddressUnusable,
     StoreError,
@@ -27,7 +21,10 @@ from runtime.errors import (
     StreamDeleted,
     StreamNotFound,
 )
+from runtime.events import RecordedEvent
 from runtime.store.expectation import refusal
+from runtime.store.kurrent import reads
+from runtime.store.kurrent.reads import Place
 from runtime.store.port import Append, Expected
 
 CALL_SECONDS = 30.0
@@ -36,6 +33,12 @@ CALL_SECONDS = 30.0
 SCAN_SECONDS = 300.0
 """The deadline of a call that looks through the whole log."""
 
+_ANEW = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
 _STATES = {
     Expected.ANY: StreamState.ANY,
     Expected.NO_STREAM: StreamState.NO_STREAM,
@@ -56,13 +59,6 @@ class PositionInvalid(StoreError):
     """No event of the server's log begins at that position."""
 
 
-class Place(NamedTuple):
-    """How far a subscription to the log has come; `live`: there is nothing more for now."""
-
-    position: int
-    live: bool
-
-
 class Client(EventStoreDBClient):
     """One connection to a server or a cluster; safe to share between threads.
 
@@ -70,18 +66,29 @@ class Client(EventStoreDBClient):
     raise for what may; `told` sorts them out.
     """
 
-    def __init__(self, address: str) -> None:
-        """Raises `AddressUnusable`."""
+    def __init__(self, address: str, *, leader: bool = True) -> None:
+        """Reads are made of the `leader`, or else of the node that the address prefers.
+
+        Raises `AddressUnusable`.
+        """
         try:
             super().__init__(address)
         except (ValueError, OSError) as error:
             raise AddressUnusable(f"not an address of a KurrentDB: {error}") from None
-        self.seconds = self.connection_spec.options.DefaultDeadline or CALL_SECONDS
+        spec = self.connection_spec
+        if spec.username is not None:
+            login, secret = unquote(spec.username), unquote(spec.password or "")
+            self._call_credentials = self.construct_call_credentials(login, secret)
+        options = spec.options
+        self.seconds = options.DefaultDeadline or CALL_SECONDS
+        self._leads = leader or options.NodePreference == "leader"
+        self._mending = Lock()
 
     def mend(self, channel: grpc.Channel, error: Exception) -> None:
         """Connect anew if `channel`, whose call ended with `error`, is still the one in use."""
-        if self.channel is channel and not self.is_closed:
-            self.reconnect(_leader(error))
+        with self._mending:
+            if self.channel is channel and not self.is_closed:
+                self.reconnect(_leader(error))
 
     def append(
         self, requests: Iterable[streams_pb2.BatchAppendReq]
@@ -100,57 +107,57 @@ class Client(EventStoreDBClient):
 
     def stream_page(
         self, stream: str, start: int | None, limit: int, *, backwards: bool
-    ) -> list[events.RecordedEvent]:
+    ) -> list[RecordedEvent]:
         """The next `limit` events of a stream. Raises `StreamNotFound` and `StreamDeleted`."""
-        with self.read_stream(
-            stream,
-            stream_position=start,
-            backwards=backwards,
-            limit=limit,
-            timeout=self.seconds,
-        ) as found:
-            return [_event(one) for one in found]
+        request = reads.of_stream(stream, start, limit, backwards=backwards)
+        page = []
+        for answer in self._read(request, self.seconds):
+            if answer.WhichOneof("content") == "stream_not_found":
+                raise _missing(stream)
+            page.append(reads.event_of(answer))
+        return [event for event in page if event is not None]
 
     def log_page(
         self, start: int | None, limit: int, *, backwards: bool, names: str
-    ) -> list[events.RecordedEvent]:
+    ) -> list[RecordedEvent]:
         """The next `limit` events of the streams whose names match `names`.
 
         Raises `PositionInvalid` where no event begins at `start`.
         """
-        with self.read_all(
-            commit_position=start,
-            backwards=backwards,
-            filter_exclude=(),
-            filter_include=(names,),
-            filter_by_stream_name=True,
-            limit=limit,
-            timeout=SCAN_SECONDS,
-        ) as found:
-            return [_event(one) for one in found]
+        request = reads.of_log(start, limit, names, backwards=backwards)
+        page = [reads.event_of(answer) for answer in self._read(request, SCAN_SECONDS)]
+        return [event for event in page if event is not None]
 
     def follow(
         self, after: int | None, names: str, seconds: float
-    ) -> Iterator[events.RecordedEvent | Place]:
+    ) -> Iterator[RecordedEvent | Place]:
         """Events behind `after` of the streams whose names match, for so many seconds at most."""
-        with self.subscribe_to_all(
-            commit_position=after,
-            filter_exclude=(),
-            filter_include=(names,),
-            filter_by_stream_name=True,
-            include_checkpoints=True,
-            window_size=1024,
-            include_caught_up=True,
+        reached = -1 if after is None else after
+        for answer in self._read(reads.following(after, names), seconds):
+            item = reads.event_of(answer) or reads.place_of(answer, reached)
+            if item is not None:
+                reached = item.position
+                yield item
+
+    def _read(self, request: streams_pb2.ReadReq, seconds: float) -> Iterator[streams_pb2.ReadResp]:
+        """The answers to a read.
+
+        Unlike the client's own reads, one that another thread cuts off by connecting anew
+        raises, and does not look like one that came to its end.
+        """
+        stub = streams_pb2_grpc.StreamsStub(self.channel)  # type: ignore[no-untyped-call]
+        call = stub.Read(
+            request,
             timeout=seconds,
-        ) as found:
-            reached = -1 if after is None else after
-            for one in found:
-                if isinstance(one, CaughtUp):
-                    yield Place(reached, live=True)
-                    continue
-                assert one.commit_position is not None
-                reached = one.commit_position
-                yield Place(reached, live=False) if isinstance(one, Checkpoint) else _event(one)
+            metadata=(*self._call_metadata, ("requires-leader", str(self._leads).lower())),
+            credentials=self._call_credentials,
+        )
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise handle_rpc_error(error) from None
+        finally:
+            call.cancel()
 
     def remove(self, stream: str, expected: int | Expected, *, hard: bool) -> None:
         """Delete a stream, `hard` for good."""
@@ -163,10 +170,16 @@ class Client(EventStoreDBClient):
             raise refusal(Append(stream, expected, ()), int(said[1]) if said else -1) from None
 
     def _construct_grpc_channel(self, grpc_target: str, grpc_options: Any = ()) -> grpc.Channel:
-        """As the client does, but with the interval of keep-alives under gRPC's own name."""
+        """As the client does, but so that a lost connection is soon made again.
+
+        A channel shares no connection, and no pause after a failed one, with those before it;
+        the interval of keep-alives is passed under gRPC's own name.
+        """
         interval = self.connection_spec.options.KeepAliveInterval
         options = () if interval is None else (("grpc.keepalive_time_ms", interval),)
-        self.channel = super()._construct_grpc_channel(grpc_target, (*grpc_options, *options))
+        self.channel = super()._construct_grpc_channel(
+            grpc_target, (*grpc_options, *_ANEW, *options)
+        )
         return self.channel
 
 
@@ -193,7 +206,7 @@ def _of_code(code: grpc.StatusCode, error: Exception) -> StoreError:
     return StoreUnreachable(f"the server does not serve the store: {error}")
 
 
-def _missing(stream: str, _error: Exception) -> StoreError:
+def _missing(stream: str, _error: Exception | None = None) -> StoreError:
     return StreamNotFound(f"no stream {stream!r}: check the name")
 
 
@@ -238,19 +251,3 @@ def _code(error: Exception) -> grpc.StatusCode | None:
 
 def _leader(error: Exception) -> str | None:
     return error.leader_grpc_target if isinstance(error, exceptions.NodeIsNotLeader) else None
-
-
-def _event(found: RecordedEvent) -> events.RecordedEvent:
-    assert found.commit_position is not None
-    recorded_at = found.recorded_at
-    return events.RecordedEvent(
-        position=found.commit_position,
-        stream=found.stream_name,
-        revision=found.stream_position,
-        event_id=found.id.bytes,
-        type=found.type,
-        data=found.data,
-        metadata=found.metadata,
-        recorded_at=0 if recorded_at is None else round(recorded_at.timestamp() * 1e6) * 1000,
-        json=found.content_type == "application/json",
-    )

@@ -35,9 +35,10 @@ class Line:
     and what will not change by waiting at once.
     """
 
-    def __init__(self, address: str, patience: float = PATIENCE) -> None:
+    def __init__(self, address: str, patience: float = PATIENCE, *, leader: bool = True) -> None:
+        """Reads are made of the `leader`, or else of the node that the address prefers."""
         self.name = shown(address)
-        self._client = Client(address)
+        self._client = Client(address, leader=leader)
         self._patience = patience
         self._closed = Event()
 

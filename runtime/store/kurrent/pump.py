@@ -9,8 +9,9 @@ from types import TracebackType
 
 from runtime.errors import StoreClosed
 from runtime.events import RecordedEvent
-from runtime.store.kurrent.client import Client, Place
+from runtime.store.kurrent.client import Client
 from runtime.store.kurrent.line import Line
+from runtime.store.kurrent.reads import Place
 
 SILENCE = 20.0
 """Seconds after which a subscription is begun anew where it is, in case it died unnoticed."""

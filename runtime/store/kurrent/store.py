@@ -68,7 +68,7 @@ class KurrentStore:
         Without `writer` nothing can be written. Raises `AddressUnusable`, `StoreUnreachable`
         or `StoreForbidden`.
         """
-        store = cls(Line(address, patience), writer=writer)
+        store = cls(Line(address, patience, leader=writer), writer=writer)
         try:
             store.end()
         except BaseException:

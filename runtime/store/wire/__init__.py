@@ -1,5 +1,5 @@
 """KurrentDB's wire protocol in front of the embedded store."""
 
-from runtime.store.wire.server import Serving, serve
+from runtime.store.wire.server import Access, Serving, serve
 
-__all__ = ["Serving", "serve"]
+__all__ = ["Access", "Serving", "serve"]

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Protocol
 
+from runtime.store.access import Act
 from runtime.store.wire.calls import Context
 
-
-class Act(Enum):
-    """What a caller may do with a stream, by the key of the access list that allows it."""
-
-    READ = "$r"
-    WRITE = "$w"
-    DELETE = "$d"
-    READ_METADATA = "$mr"
-    WRITE_METADATA = "$mw"
+__all__ = ["Act", "Gate", "OpenGate"]
 
 
 class Gate(Protocol):

@@ -11,12 +11,13 @@ from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import RecordedEvent, id_text
 from runtime.store.link import Resolved
 from runtime.store.port import Appended, Expected
-from runtime.store.wire.refusal import Refusal, TooBig, TooLate
+from runtime.store.wire.refusal import Denied, Refusal, TooBig, TooLate
 from runtime.store.wire.requests import JSON
 
 BINARY = "application/octet-stream"
 _TICK = 100
 _CODES = {
+    StatusCode.PERMISSION_DENIED: code_pb2.PERMISSION_DENIED,
     StatusCode.DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
     StatusCode.UNAVAILABLE: code_pb2.UNAVAILABLE,
 }
@@ -187,13 +188,19 @@ def _detail(options: streams_pb2.BatchAppendReq.Options, error: StoreError | Ref
         return _wrong(options, error)
     if isinstance(error, StreamDeleted):
         return shared_pb2.StreamDeleted(stream_identifier=options.stream_identifier)
-    if isinstance(error, TooBig):
-        return shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=error.most)
-    if isinstance(error, TooLate):
+    return _refused(error) if isinstance(error, Refusal) else shared_pb2.Unknown()
+
+
+def _refused(refusal: Refusal) -> Message:
+    if isinstance(refusal, Denied):
+        return shared_pb2.AccessDenied()
+    if isinstance(refusal, TooBig):
+        return shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=refusal.most)
+    if isinstance(refusal, TooLate):
         return shared_pb2.Timeout()
-    if isinstance(error, Refusal) and error.code is not StatusCode.UNAVAILABLE:
-        return shared_pb2.BadRequest(message=error.details)
-    return shared_pb2.Unknown()
+    if refusal.code is StatusCode.UNAVAILABLE:
+        return shared_pb2.Unknown()
+    return shared_pb2.BadRequest(message=refusal.details)
 
 
 def _wrong(

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -89,7 +89,7 @@ class Batch:
 
 async def gathered(
     requests: AsyncIterator[streams_pb2.BatchAppendReq], limit: int
-) -> AsyncIterator[list[Batch]]:
+) -> AsyncGenerator[list[Batch], None]:
     """The batches that ended, all that have gathered since those before them were asked for."""
     intake = _Intake(limit)
     reading = asyncio.create_task(intake.read(requests))
@@ -107,6 +107,7 @@ async def gathered(
         await reading
     finally:
         reading.cancel()
+        await asyncio.wait((reading,))
 
 
 class _Intake:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
@@ -11,8 +11,10 @@ from typing import NamedTuple, TypeVar
 from runtime.errors import StreamDeleted, StreamNotFound
 from runtime.events import RecordedEvent
 from runtime.store.link import Resolved, target_of
+from runtime.store.port import Write
 from runtime.store.query import PAGE_BYTES, weight
 from runtime.store.sqlite import SqliteStore
+from runtime.store.wire.commits import Commits, Outcome
 from runtime.store.wire.requests import Reading
 
 PAGE = 256
@@ -53,10 +55,15 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
         self._stop = store.listen(self._ring)
+        self._commits = Commits(lambda writes: self.call(lambda: store.write_each(writes)))
 
     async def call(self, act: Callable[[], T]) -> T:
         """What `act` returns, or raises."""
         return await self._loop.run_in_executor(self._threads, act)
+
+    async def write(self, writes: Sequence[Write]) -> list[Outcome]:
+        """What each of `writes` came to; those of other calls may share their transaction."""
+        return await self._commits.write(writes)
 
     async def page(self, reading: Reading, start: int | None, limit: int) -> Page:
         """The next events of a read, `limit` at the most; links resolved if it asks for that.

@@ -11,9 +11,10 @@ from runtime.errors import StreamNotFound
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.wire import answers
 from runtime.store.wire.desk import PAGE, STRIDE, Desk, Page
+from runtime.store.wire.encoding import read_event
 from runtime.store.wire.requests import Reading
 
-Answers = AsyncIterator[streams_pb2.ReadResp]
+Answers = AsyncIterator[streams_pb2.ReadResp | bytes]
 LIVE_BUFFER = 32
 """Events by which a subscription may be behind and still count as live."""
 
@@ -31,7 +32,7 @@ async def read(desk: Desk, reading: Reading) -> Answers:
             yield answers.not_found(reading.stream)
             return
         for found in page.events:
-            yield answers.read_event(found, structured=reading.structured)
+            yield read_event(found, structured=reading.structured)
         start = page.next
         count += len(page.events)
         more = start is not None and count < left
@@ -97,7 +98,7 @@ async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
         page = await _stream_page(desk, reading, cursor + 1)
         live = live and len(page.events) <= LIVE_BUFFER
         for found in page.events:
-            yield answers.read_event(found, structured=reading.structured)
+            yield read_event(found, structured=reading.structured)
             cursor = found.original.revision
         if page.next is not None:
             continue
@@ -125,7 +126,7 @@ async def _follow_log(desk: Desk, reading: Reading, cursor: int) -> Answers:
             last = min(end, cursor + progress.stride)
             page = await desk.window(reading, (cursor + 1, last), PAGE)
             for found in page.events:
-                yield answers.read_event(found, structured=reading.structured)
+                yield read_event(found, structured=reading.structured)
             cursor = last if page.next is None else page.next - 1
             if progress.due(cursor):
                 yield answers.checkpoint(cursor)

@@ -33,6 +33,20 @@ class TooBig(Refusal):
         self.most = most
 
 
+class Denied(Refusal):
+    """An act that is not open to the caller."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            StatusCode.PERMISSION_DENIED, "Access Denied", ("exception", "access-denied")
+        )
+
+
+def unauthenticated() -> Refusal:
+    """Credentials, or a certificate, that are nobody's; whether the login exists is not told."""
+    return Refusal(StatusCode.UNAUTHENTICATED, "Invalid credentials")
+
+
 class TooLate(Refusal):
     """An append that its client wanted stored at a time which has passed."""
 
@@ -62,6 +76,31 @@ def incomplete() -> Refusal:
         "Required Metadata Property 'type' or 'content-type' is missing",
         ("exception", "missing-required-metadata-property"),
         ("required-metadata-properties", "type,content-type"),
+    )
+
+
+def unoffered(details: str) -> Refusal:
+    """What this server does not do."""
+    return Refusal(StatusCode.UNIMPLEMENTED, details)
+
+
+def user_unknown(login: str) -> Refusal:
+    """A user that is not there."""
+    return Refusal(
+        StatusCode.NOT_FOUND,
+        f"User '{login}' is not found.",
+        ("exception", "user-not-found"),
+        ("login-name", login),
+    )
+
+
+def user_exists(login: str) -> Refusal:
+    """A user that is there already."""
+    return Refusal(
+        StatusCode.FAILED_PRECONDITION,
+        "Conflict.",
+        ("exception", "user-conflict"),
+        ("login-name", login),
     )
 
 

@@ -71,7 +71,8 @@ def event_id(uuid: shared_pb2.UUID) -> bytes:
         high, low = uuid.structured.most_significant_bits, uuid.structured.least_significant_bits
         return (high % (2 * _SIGN)).to_bytes(8, "big") + (low % (2 * _SIGN)).to_bytes(8, "big")
     try:
-        return UUID(uuid.string).bytes
+        plain = uuid.string.replace("-", "")
+        return bytes.fromhex(plain) if len(plain) == 32 else UUID(uuid.string).bytes
     except ValueError:
         raise invalid(f"{uuid.string[:80]!r} is not a UUID: give the event an id") from None
 

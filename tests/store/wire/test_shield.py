@@ -15,7 +15,7 @@ from grpc import StatusCode
 
 from runtime.store import SqliteStore
 from runtime.store.wire import Serving
-from runtime.store.wire.guard import Guard
+from runtime.store.wire.shield import Shield
 from tests.store.wire.messages import batch, reading
 from tests.support.served import served
 
@@ -53,7 +53,7 @@ def called(port: int, name: str, request: bytes) -> tuple[list[bytes], StatusCod
 
 async def told(name: str, request: bytes) -> tuple[list[bytes], StatusCode, str]:
     """What comes of a broken method."""
-    server = grpc.aio.server(interceptors=(Guard(),))
+    server = grpc.aio.server(interceptors=(Shield(),))
     server.add_generic_rpc_handlers((Broken(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

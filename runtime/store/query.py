@@ -19,7 +19,10 @@ PAGE = 1000
 """Events read at once; between pages no read transaction is open."""
 
 PAGE_BYTES = 1024 * 1024
-"""Bytes (data and metadata) at which a page ends, if it does not end before."""
+"""Bytes (data, metadata and types) at which a page ends, if it does not end before."""
+
+MAX_TERMS = 500
+"""Names and prefixes that one condition of a filter may list; SQLite takes no thousand."""
 
 
 FEW = 20_000
@@ -109,7 +112,7 @@ def paged(
 
 def weight(events: Iterable[RecordedEvent]) -> int:
     """The bytes that events count for against `PAGE_BYTES`."""
-    return sum(len(event.data) + len(event.metadata) for event in events)
+    return sum(len(event.data) + len(event.metadata) + len(event.type) for event in events)
 
 
 def stream_page(
@@ -145,8 +148,8 @@ def log_page(
     """The first events whose positions are within `bounds` (both included), as in `stream_page`.
 
     If `only` is `narrow`, the streams that it names are looked through, and not the log.
-    Raises `FilterInvalid` if a pattern of `only` cannot be used, `sqlite3.DatabaseError` if
-    the events do not come in order: the file is damaged.
+    Raises `FilterInvalid` if a pattern of `only` cannot be used, or if it lists too much,
+    `sqlite3.DatabaseError` if the events do not come in order: the file is damaged.
     """
     condition, arguments = _condition(only)
     places, prefixes = _WITHIN, list[str]()
@@ -269,6 +272,9 @@ def _condition(only: Filter) -> tuple[str, list[str]]:
 def _any_of(conditions: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
     if not conditions:
         return "1", []
+    if len(conditions) > MAX_TERMS:
+        told = f"a filter lists {len(conditions)} names or prefixes, and may list {MAX_TERMS}"
+        raise FilterInvalid(f"{told}: use a regular expression")
     sql = " OR ".join(condition for condition, _ in conditions)
     return f"({sql})", [each for _, of in conditions for each in of]
 
@@ -299,7 +305,7 @@ def _events(
         found.append(
             RecordedEvent(position, stream, revision, event_id, kind, data, metadata, at, json == 1)
         )
-        size += len(data) + len(metadata)
+        size += len(data) + len(metadata) + len(kind)
         if size >= PAGE_BYTES:
             break
     rows.close()

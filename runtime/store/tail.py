@@ -187,9 +187,8 @@ class Tail:
         name = metastream(stream)
         found = self._standing(name) or _NOWHERE
         if found.revision == TOMBSTONE:
-            raise StreamDeleted(
-                f"stream {name!r} is deleted: nothing more can be said of {stream!r}"
-            )
+            told = f"the metadata of stream {stream!r} are deleted for good"
+            raise StreamDeleted(f"{told}, and it cannot go on without: use another stream")
         return self._add(name, [_record(name, found.revision, METADATA_TYPE, data)], now)
 
     def _limit(self, stream: str, policy: Policy) -> None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,17 +24,32 @@ SCRIPT_SECONDS = 90
 _MANIFESTS = ("package.json", "package-lock.json")
 
 
-@cache
 def modules() -> Path:
     """The folder that holds `node_modules`, outlasting the tests; skips where there can be none."""
+    found = _modules()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@cache
+def _modules() -> Path | str:
+    """The folder, or why there is none."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("Node's clients need node and npm, which are not on this machine")
+        return "Node's clients need node and npm, which are not on this machine"
     lock = (SCRIPTS / "package-lock.json").read_bytes()
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lucent-tests"
     folder = kept / f"node-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not folder.exists():
-        kept.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        return folder
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
         _install(kept, folder)
+    except subprocess.TimeoutExpired:
+        return f"Node's clients cannot be installed: npm took {INSTALL_SECONDS} s"
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().splitlines()[:1]
+        return f"Node's clients cannot be installed: {reason}"
     return folder
 
 
@@ -45,21 +60,15 @@ def _install(kept: Path, folder: Path) -> None:
         made.mkdir()
         for name in _MANIFESTS:
             shutil.copy(SCRIPTS / name, made)
-        command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        try:
-            done = subprocess.run(
-                command,
-                cwd=made,
-                capture_output=True,
-                text=True,
-                timeout=INSTALL_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"Node's clients cannot be installed: npm took {INSTALL_SECONDS} s")
-        if done.returncode != 0:
-            pytest.skip(f"Node's clients cannot be installed: {done.stderr.strip()[-300:]}")
-        if not folder.exists():
+        subprocess.run(
+            ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"),
+            cwd=made,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=True,
+        )
+        with suppress(OSError):
             made.rename(folder)
 
 

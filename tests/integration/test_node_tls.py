@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.test_serving import certify
 from tests.integration.nodes import started
+from tests.support.certificates import certify
 from tests.support.server import serving
 
 
 def test_a_client_over_tls(package: str, tmp_path: Path) -> None:
-    authority = certify(tmp_path)
-    options = ("--tls-cert", str(authority), "--tls-key", str(tmp_path / "tls.key"))
+    certify(tmp_path)
+    certificate, key, authority = (tmp_path / name for name in ("tls.crt", "tls.key", "ca.crt"))
+    options = ("--tls-cert", str(certificate), "--tls-key", str(key))
     with serving(tmp_path / "served.db", *options) as server:
         uri = f"esdb://admin:changeit@localhost:{server.port}?tls=true&tlsCAFile={authority}"
         with started("reading.mjs", package, uri) as script:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -113,10 +114,10 @@ class _Intake:
     """Reads the messages of a call, as long as there is room for what is not stored yet."""
 
     def __init__(self, limit: int) -> None:
-        self.ended: asyncio.Queue[Batch | None] = asyncio.Queue(MAX_BATCHES)
+        self.ended: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._limit = limit
         self._begun: dict[bytes, Batch] = {}
-        self._waiting = 0
+        self._waiting: deque[int] = deque()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -126,20 +127,21 @@ class _Intake:
             async for request in requests:
                 batch = self._taken(request)
                 if batch is not None:
-                    self._waiting += batch.size
+                    self._waiting.append(batch.size)
                     self._bound()
-                    await self.ended.put(batch)
+                    self.ended.put_nowait(batch)
                     await self._room.wait()
         finally:
-            await self.ended.put(None)
+            self.ended.put_nowait(None)
 
     def release(self, batches: list[Batch]) -> None:
         """Make room: `batches` have left `ended`."""
-        self._waiting -= sum(batch.size for batch in batches)
+        for _ in batches:
+            self._waiting.popleft()
         self._bound()
 
     def _bound(self) -> None:
-        if self._waiting <= MAX_HELD:
+        if len(self._waiting) < MAX_BATCHES and sum(self._waiting) <= MAX_HELD:
             self._room.set()
         else:
             self._room.clear()

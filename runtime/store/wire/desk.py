@@ -25,11 +25,10 @@ THREADS = 16
 PATTERN_THREADS = 2
 """Threads that wait for it to match regular expressions: bad ones hold up each other only."""
 
-T = TypeVar("T")
-
-
 STRIDE = 16 * PAGE
 """Positions that are looked through in one go for what regular expressions let pass."""
+
+T = TypeVar("T")
 
 
 class Page(NamedTuple):

@@ -77,8 +77,13 @@ async def follow(desk: Desk, reading: Reading) -> Answers:
 
 
 async def _cursor(desk: Desk, reading: Reading) -> int:
-    """The revision or the position behind which a subscription begins."""
+    """The revision or the position behind which a subscription begins.
+
+    Raises `FilterInvalid` before there is an event to look at.
+    """
     stream = reading.stream
+    if stream is None:
+        await desk.window(reading, (0, -1), 1)
     if not reading.at_end:
         return -1 if reading.start is None else reading.start
     if stream is None:

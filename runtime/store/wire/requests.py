@@ -22,7 +22,8 @@ Expecting = (
     | streams_pb2.BatchAppendReq.Options
 )
 MAX_NAME = 1024
-"""Bytes of a stream's name; errors tell it in trailers, of which clients take few kilobytes."""
+"""Bytes of a stream's name, and characters of an event's type; errors tell names in trailers, of
+which clients take few kilobytes."""
 
 Filtering = (
     streams_pb2.ReadReq.Options.FilterOptions | persistent_pb2.CreateReq.AllOptions.FilterOptions
@@ -103,6 +104,8 @@ def new_event(message: Proposed) -> NewEvent:
     kind, content = message.metadata.get("type"), message.metadata.get("content-type")
     if not kind or not content:
         raise incomplete()
+    if len(kind) > MAX_NAME:
+        raise invalid(f"the type of the event is longer than {MAX_NAME} characters: shorten it")
     identity = event_id(message.id)
     return NewEvent(identity, kind, message.data, message.custom_metadata, content == JSON)
 

@@ -62,6 +62,13 @@ class TestAppend:
             ([options(b"a\0b")], "NUL"),
             ([options(), proposed(metadata={"type": "A"})], "content-type"),
             ([options(), proposed(metadata={"content-type": "application/json"})], "type"),
+            (
+                [
+                    options(),
+                    proposed(metadata={"type": "x" * 1025, "content-type": "application/json"}),
+                ],
+                "longer than 1024",
+            ),
             ([options(), proposed(id=shared_pb2.UUID(string="no"))], "'no' is not a UUID"),
             ([options(), proposed(id=shared_pb2.UUID())], "not a UUID"),
             ([options(), proposed(), proposed(data=b"x" * 100_001)], "Exceeded"),

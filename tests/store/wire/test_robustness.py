@@ -26,6 +26,7 @@ from tests.support.server import Server, serving
 MIB = 1024 * 1024
 SECONDS = 30
 CONNECTIONS = 1_000
+FILES_EACH = 3
 SUBSCRIPTIONS = 100
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
@@ -37,6 +38,7 @@ ANY_LENGTH = (
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    _allow_files(CONNECTIONS * FILES_EACH)
     with serving(tmp_path_factory.mktemp("served") / "served.db") as process:
         yield process
 
@@ -172,6 +174,19 @@ class TestCalls:
         assert all("begun and not ended" in one.error.message for one in answers)
         assert server.memory - before < 96 * MIB
 
+    def test_batches_whose_answers_nobody_reads(
+        self, server: Server, streams: streams_pb2_grpc.StreamsStub
+    ) -> None:
+        before = server.memory
+        sent = (
+            batch(b"unread-1", [bytes(50_000)], correlation=str(number)) for number in range(2_000)
+        )
+        with undisturbed(server) as neighbour:
+            call = streams.BatchAppend(sent, timeout=4 * SECONDS)
+            neighbour.wait(10)
+            assert server.memory - before < 96 * MIB
+            call.cancel()
+
     def test_an_append_that_is_broken_off(
         self, server: Server, streams: streams_pb2_grpc.StreamsStub
     ) -> None:
@@ -305,7 +320,7 @@ class TestCalls:
         assert [one.error.details.Is(timeout) for one in answers] == [True, True, False]
         assert answers[2].HasField("success")
 
-    @pytest.mark.parametrize("pattern", ["(", "*", "[a", "(?P<", "a{99999999999}", "\\"])
+    @pytest.mark.parametrize("pattern", ["(", "*", "[a", "(?P<", "((a{1000}){1000}){1000}", "\\"])
     def test_patterns_that_are_none(
         self, server: Server, streams: streams_pb2_grpc.StreamsStub, pattern: str
     ) -> None:
@@ -319,6 +334,21 @@ class TestCalls:
                     list(streams.Read(asked, timeout=SECONDS))
                 assert refused.value.code() == StatusCode.INVALID_ARGUMENT
                 assert "regular expression" in refused.value.details()
+
+    @pytest.mark.parametrize("follow", [False, True])
+    def test_more_prefixes_than_can_be_looked_for(
+        self, server: Server, streams: streams_pb2_grpc.StreamsStub, follow: bool
+    ) -> None:
+        asked = reading(None, follow=follow)
+        asked.options.all.end.SetInParent()
+        asked.options.filter.stream_identifier.prefix.extend(f"s-{n}" for n in range(20_000))
+        asked.options.filter.max = 1
+        asked.options.filter.checkpointIntervalMultiplier = 1
+        asked.options.read_direction = 0 if follow else 1
+        with undisturbed(server), pytest.raises(grpc.RpcError) as refused:
+            list(streams.Read(asked, timeout=SECONDS))
+        assert refused.value.code() == StatusCode.INVALID_ARGUMENT
+        assert "may list 500" in refused.value.details()
 
     def test_patterns_that_take_for_ever(
         self, server: Server, streams: streams_pb2_grpc.StreamsStub
@@ -436,14 +466,18 @@ def _slow(held: ExitStack, server: Server, asked: streams_pb2.ReadReq) -> grpc.F
     return streams_pb2_grpc.StreamsStub(held.enter_context(channel)).Read(asked)
 
 
-def _room_for(connections: int) -> int:
-    """How many connections this process and the server's may have open, `connections` if it may."""
+def _allow_files(count: int) -> None:
+    """Let this process, and those that it starts, have `count` files open, if that is allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = connections * 3
-    if soft < most and (hard == resource.RLIM_INFINITY or soft < hard):
-        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    room = min(connections, soft // 3)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _room_for(connections: int) -> int:
+    """How many connections may be open at once, `connections` if the limits allow it."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = connections if soft == resource.RLIM_INFINITY else min(connections, soft // FILES_EACH)
     if room < connections:
         print(f"{room} connections in place of {connections}: the limit of open files is {soft}")
     return room

@@ -37,6 +37,13 @@ Key = Annotated[Path | None, typer.Option("--tls-key", help="The certificate's k
 Advertise = Annotated[
     str | None, typer.Option(help="The host that clients are told to reach, if it is another.")
 ]
+Projections = Annotated[
+    bool,
+    typer.Option(
+        "--start-standard-projections",
+        help="Run the standard projections ($by_category and the others), now and from now on.",
+    ),
+]
 
 
 @store.callback()
@@ -51,6 +58,7 @@ def serve_(
     tls_cert: Certificate = None,
     tls_key: Key = None,
     advertise: Advertise = None,
+    start_standard_projections: Projections = False,  # noqa: FBT002
 ) -> None:
     """Serve a store to clients of KurrentDB (gRPC), until it is interrupted.
 
@@ -62,7 +70,14 @@ def serve_(
     host, port = _address(listen)
     if (tls_cert is None) != (tls_key is None):
         raise AddressUnusable("TLS needs both: give --tls-cert and --tls-key")
-    serving = Serving(host, port, advertise, _read(tls_cert), _read(tls_key))
+    serving = Serving(
+        host,
+        port,
+        advertise,
+        _read(tls_cert),
+        _read(tls_key),
+        start_standard_projections=start_standard_projections,
+    )
     with SqliteStore.open(path) as opened:
         asyncio.run(_serve(opened, serving))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +20,8 @@ CORRELATION = "$correlationId"
 Extra = Mapping[str, Any]
 """Metadata beside those that every emitted event has; values that JSON can hold."""
 
+NO_EXTRA: Extra = MappingProxyType({})
+
 
 class Emitted(NamedTuple):
     """An event for `stream`, without its id and the metadata that every one gets."""
@@ -27,7 +30,7 @@ class Emitted(NamedTuple):
     type: str
     data: bytes
     json: bool = False
-    extra: Extra = {}
+    extra: Extra = NO_EXTRA
 
 
 class Cause(NamedTuple):
@@ -51,9 +54,9 @@ def metadata_of(event: RecordedEvent) -> dict[str, Any]:
 
 
 def json_object(data: bytes) -> dict[str, Any]:
-    """The JSON object in `data`; empty if there is none.
+    r"""The JSON object in `data`; empty if there is none.
 
-    >>> json_object(b'{"a": 1}'), json_object(b"[1]"), json_object(b"\\xff")
+    >>> json_object(b'{"a": 1}'), json_object(b"[1]"), json_object(b"\xff")
     ({'a': 1}, {}, {})
     """
     if not data:
@@ -64,7 +67,7 @@ def json_object(data: bytes) -> dict[str, Any]:
         return {}
 
 
-def link(stream: str, target: str, revision: int, extra: Extra = {}) -> Emitted:  # noqa: B006 (never changed)
+def link(stream: str, target: str, revision: int, extra: Extra = NO_EXTRA) -> Emitted:
     """A link in `stream` to an event.
 
     >>> link("$ce-a", "a-1", 3).data

@@ -86,7 +86,7 @@ class Engine:
     def __init__(self, query: str, limits: Limits, *, emit: bool) -> None:
         """Start the process and load `query`. Raises `ProjectionInvalid`."""
         self._limits = limits
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 (a program of this package)
             [sys.executable, "-P", str(PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -21,7 +21,11 @@ VERSION = "24.10.0"
 """The version of KurrentDB whose answers are given."""
 
 PACKAGE = "event_store.client.server_features"
-_FEATURES = {"read": ["position", "events"], "batchappend": ["deadline_duration"]}
+_FEATURES = {
+    ("streams", "read"): ["position", "events"],
+    ("streams", "batchappend"): ["deadline_duration"],
+    ("projections", "create"): ["track_emitted_streams"],
+}
 
 
 def features_handler(services: Mapping[str, Sequence[str]]) -> grpc.GenericRpcHandler:
@@ -43,11 +47,12 @@ def supported_methods(services: Mapping[str, Sequence[str]]) -> bytes:
     """The encoded answer to `GetSupportedMethods`."""
     answer = _answer_type()(event_store_server_version=VERSION)
     for service, methods in services.items():
+        short = service.lower().rpartition(".")[2]
         for method in methods:
             answer.methods.add(
                 method_name=method.lower(),
                 service_name=service.lower(),
-                features=_FEATURES.get(method.lower(), []),
+                features=_FEATURES.get((short, method.lower()), []),
             )
     encoded: bytes = answer.SerializeToString()
     return encoded

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 from esdbclient.protos.Grpc import (
     gossip_pb2,
     gossip_pb2_grpc,
+    projections_pb2,
+    projections_pb2_grpc,
     streams_pb2,
     streams_pb2_grpc,
 )
 from google.protobuf.descriptor import FileDescriptor
 
 from runtime.errors import AddressUnusable
+from runtime.store.projections.control import Projections
+from runtime.store.projections.engine import Limits
 from runtime.store.sqlite import SqliteStore
 from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.features import features_handler
 from runtime.store.wire.gossip import Gossip
+from runtime.store.wire.projections import ProjectionService
 from runtime.store.wire.streams import MAX_APPEND, Streams
 
 MESSAGE_BYTES = 17 * 1024 * 1024
@@ -41,7 +47,8 @@ class Serving:
     """How a store is served: the address, the certificate and its key (PEM), limits.
 
     `port` 0 takes a free one. `advertised` is the host that clients are told to reach.
-    Without a certificate the connection is not encrypted.
+    Without a certificate the connection is not encrypted. `start_standard_projections`
+    enables the store's own projections, for good.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +57,8 @@ class Serving:
     certificate: bytes | None = None
     key: bytes | None = None
     max_append: int = MAX_APPEND
+    start_standard_projections: bool = False
+    projection_limits: Limits = field(default_factory=Limits)
 
 
 @asynccontextmanager
@@ -61,11 +70,17 @@ async def serve(store: SqliteStore, serving: Serving) -> AsyncIterator[int]:
     """
     server = grpc.aio.server(options=_OPTIONS)
     desk = Desk(store)
+    projections = Projections(store, serving.projection_limits)
     try:
         port = _listen(server, serving)
         gate: Gate = OpenGate()
         streams = Streams(desk, gate, serving.max_append)
         streams_pb2_grpc.add_StreamsServicer_to_server(streams, server)  # type: ignore[no-untyped-call]
+        await desk.call(
+            partial(projections.open, start_standard=serving.start_standard_projections)
+        )
+        service = ProjectionService(desk, gate, projections)
+        projections_pb2_grpc.add_ProjectionsServicer_to_server(service, server)  # type: ignore[no-untyped-call]
         gossip = Gossip(serving.advertised or serving.host, port)
         gossip_pb2_grpc.add_GossipServicer_to_server(gossip, server)  # type: ignore[no-untyped-call]
         server.add_generic_rpc_handlers((features_handler(_methods()),))
@@ -73,6 +88,7 @@ async def serve(store: SqliteStore, serving: Serving) -> AsyncIterator[int]:
         yield port
     finally:
         await server.stop(CLOSING_SECONDS)
+        await desk.call(projections.close)
         desk.close()
 
 
@@ -90,6 +106,10 @@ def _listen(server: grpc.aio.Server, serving: Serving) -> int:
 
 
 def _methods() -> dict[str, list[str]]:
-    files: tuple[FileDescriptor, ...] = (streams_pb2.DESCRIPTOR, gossip_pb2.DESCRIPTOR)
+    files: tuple[FileDescriptor, ...] = (
+        streams_pb2.DESCRIPTOR,
+        projections_pb2.DESCRIPTOR,
+        gossip_pb2.DESCRIPTOR,
+    )
     services = [service for file in files for service in file.services_by_name.values()]
     return {each.full_name: [method.name for method in each.methods] for each in services}

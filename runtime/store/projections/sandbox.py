@@ -22,11 +22,11 @@ from typing import BinaryIO
 
 from py_mini_racer import (
     JSEvalException,
+    JSFunction,
     JSOOMException,
     JSTimeoutException,
     MiniRacer,
 )
-from py_mini_racer._exc import MiniRacerBaseException
 
 REQUEST, ANSWER = struct.Struct(">cdI"), struct.Struct(">cI")
 BESIDE_HEAP = 4
@@ -53,7 +53,7 @@ def main() -> None:
             else:
                 assert call is not None
                 _answer(sink, b"o", call(body, seconds))
-        except MiniRacerBaseException as error:
+        except JSEvalException as error:
             _answer(sink, b"f", _told(error, seconds))
     os._exit(0)
 
@@ -61,12 +61,15 @@ def main() -> None:
 def _loaded(context: MiniRacer, body: str, seconds: float) -> Call:
     prelude, query, memory = json.loads(body)
     function = context.eval(prelude)
+    assert isinstance(function, JSFunction)
     context.set_hard_memory_limit(memory)
     _limit_memory(memory)
-    context.eval(query, timeout_sec=seconds)
+    context.eval(f"{query}\n;0", timeout_sec=seconds)
 
     def call(request: str, most: float) -> str:
-        answer = function(request, timeout_sec=most)  # type: ignore[operator]
+        answer = function(request, timeout_sec=most)
+        if context.was_hard_memory_limit_reached():
+            raise JSOOMException
         assert isinstance(answer, str)
         return answer
 
@@ -87,13 +90,12 @@ def _answer(sink: BinaryIO, status: bytes, body: str) -> None:
     sink.flush()
 
 
-def _told(error: Exception, seconds: float) -> str:
+def _told(error: JSEvalException, seconds: float) -> str:
     if isinstance(error, JSTimeoutException):
         return f"it took longer than {seconds:g} seconds"
     if isinstance(error, JSOOMException):
         return "it used more memory than it may"
-    first = str(error).partition("\n")[0] or type(error).__name__
-    return first.removeprefix("<anonymous>:") if isinstance(error, JSEvalException) else first
+    return str(error).partition("\n")[0].replace("<anonymous>:", "line ", 1)
 
 
 if __name__ == "__main__":

@@ -96,12 +96,10 @@ class Projections:
 
     def create(self, definition: Definition) -> None:
         """Make a projection and run it, if it is enabled; its number is set here."""
+        self._expect_none(definition.name)
         self._check(definition)
         with self._lock:
-            if definition.name in self._entries:
-                raise ProjectionExists(
-                    f"there is a projection {definition.name!r}: update it, or choose another name"
-                )
+            self._expect_none(definition.name)
             made = replace(definition, number=self._registry.next_number())
             if made.durable:
                 self._registry.create(made)
@@ -195,6 +193,12 @@ class Projections:
         if entry is None:
             raise ProjectionMissing(f"Projection '{name}' not found")
         return entry
+
+    def _expect_none(self, name: str) -> None:
+        if name in self._entries:
+            raise ProjectionExists(
+                f"there is a projection {name!r}: update it, or choose another name"
+            )
 
     def _entry(self, name: str) -> _Entry:
         """A projection as it is stored, running if it is enabled."""

@@ -23,7 +23,6 @@ from typing import BinaryIO
 from py_mini_racer import (
     JSEvalException,
     JSFunction,
-    JSOOMException,
     JSTimeoutException,
     MiniRacer,
 )
@@ -32,6 +31,7 @@ REQUEST, ANSWER = struct.Struct(">cdI"), struct.Struct(">cI")
 BESIDE_HEAP = 4
 """How often the limit of the heap may be used up beside it, by buffers say."""
 
+_FULL = "it used more memory than it may"
 Call = Callable[[str, float], str]
 
 
@@ -54,7 +54,8 @@ def main() -> None:
                 assert call is not None
                 _answer(sink, b"o", call(body, seconds))
         except JSEvalException as error:
-            _answer(sink, b"f", _told(error, seconds))
+            full = context.was_hard_memory_limit_reached()
+            _answer(sink, b"f", _FULL if full else _told(error, seconds))
     os._exit(0)
 
 
@@ -68,8 +69,6 @@ def _loaded(context: MiniRacer, body: str, seconds: float) -> Call:
 
     def call(request: str, most: float) -> str:
         answer = function(request, timeout_sec=most)
-        if context.was_hard_memory_limit_reached():
-            raise JSOOMException
         assert isinstance(answer, str)
         return answer
 
@@ -93,8 +92,6 @@ def _answer(sink: BinaryIO, status: bytes, body: str) -> None:
 def _told(error: JSEvalException, seconds: float) -> str:
     if isinstance(error, JSTimeoutException):
         return f"it took longer than {seconds:g} seconds"
-    if isinstance(error, JSOOMException):
-        return "it used more memory than it may"
     return str(error).partition("\n")[0].replace("<anonymous>:", "line ", 1)
 
 

@@ -198,7 +198,8 @@ class TestFaults:
         ],
     )
     def test_what_came_before_is_kept(self, path: Path, handler: str, told: str) -> None:
-        query = f"fromAll().when({{Added(s, e) {{ if (e.data.x === 2) {{ {handler} }} s.x = e.data.x; emit('out', 'T', s) }}}})"
+        query = f"""fromAll().when({{Added(s, e) {{
+            if (e.data.x === 2) {{ {handler} }} s.x = e.data.x; emit('out', 'T', s) }}}})"""
         with SqliteStore.open(path) as store, projecting(store, QUICK) as projections:
             added(store, "a-1", 0, 1, 2, 3)
             projections.create(continuous("bad", query))

@@ -38,7 +38,7 @@ class TestLinks:
             assert data_of(store, "$bc-c") == ["0@acc-1-x", "1@acc-1-x"]
             assert data_of(store, "$category-acc") == ["acc-1-x"]
             assert data_of(store, "$streams") == ["0@acc-1-x", "0@plain"]
-            assert [name for name in store.streams("$ce-")] == ["$ce-acc"]
+            assert store.streams("$ce-") == ["$ce-acc"]
 
     def test_metadata_of_links(self, path: Path) -> None:
         with SqliteStore.open(path) as store, projecting(store, standard=True) as projections:

@@ -50,13 +50,13 @@ def ended(projections: Projections, name: str) -> Progress:
 def append(
     store: SqliteStore, stream: str, *data: str, kind: str = "Added", metadata: str = ""
 ) -> None:
-    """Append an event for each of `data`, with ids that follow from where they stand."""
-    first = store.revision(stream) + 1
+    """Append an event for each of `data`, with ids that follow from where the log ends."""
+    end = store.end()
     store.append(
         stream,
         Expected.ANY,
         [
-            NewEvent(named_id(f"{stream}/{first + i}"), kind, each.encode(), metadata.encode())
+            NewEvent(named_id(f"{stream}/{end}/{i}"), kind, each.encode(), metadata.encode())
             for i, each in enumerate(data)
         ],
     )

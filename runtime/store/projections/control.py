@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from runtime.errors import (
     ProjectionActive,
+    ProjectionError,
     ProjectionExists,
     ProjectionInvalid,
     ProjectionMissing,
+    StreamDeleted,
 )
 from runtime.store.projections.book import Book, HeldBook, Kept, StoredBook
 from runtime.store.projections.definition import Definition, standard_definitions
@@ -100,6 +102,7 @@ class Projections:
         self._check(definition)
         with self._lock:
             self._expect_none(definition.name)
+            self._expect_room()
             made = replace(definition, number=self._registry.next_number())
             if made.durable:
                 self._registry.create(made)
@@ -146,7 +149,7 @@ class Projections:
             self._change(name, epoch=entry.definition.version + 1)
 
     def delete(self, name: str, dropped: Dropped) -> None:
-        """Forget a projection that is stopped; `ProjectionActive` if it runs, or is the store's."""
+        """Forget a projection; raises `ProjectionActive` if it runs, or is the store's own."""
         with self._lock:
             entry = self._found(name)
             definition = entry.definition
@@ -200,18 +203,23 @@ class Projections:
                 f"there is a projection {name!r}: update it, or choose another name"
             )
 
+    def _expect_room(self) -> None:
+        most = self._limits.projections
+        if len(self._entries) >= most + len(standard_definitions()):
+            raise ProjectionActive(f"there are {most} projections already: delete one first")
+
     def _entry(self, name: str) -> _Entry:
         """A projection as it is stored, running if it is enabled."""
+        definition = Definition(name, 0, "")
         try:
             definition = self._registry.definition(name)
-        except ProjectionInvalid as error:
-            broken = Definition(name, 0, "")
+            book = StoredBook(self._store, definition)
+            kept = book.find("")
+        except (ProjectionError, StreamDeleted) as error:
             fault = Progress(Status.FAULTED, reason=str(error))
-            return _Entry(broken, StoredBook(self._store, broken), fault)
-        entry = _Entry(definition, StoredBook(self._store, definition))
-        kept = entry.book.find("")
-        if kept is not None:
-            entry.idle = Progress(Status.STOPPED, kept.position, kept.position)
+            return _Entry(definition, StoredBook(self._store, definition), fault)
+        at = -1 if kept is None else kept.position
+        entry = _Entry(definition, book, Progress(Status.STOPPED, at, at))
         self._start(entry)
         return entry
 
@@ -248,6 +256,8 @@ class Projections:
         if definition.standard:
             rule_of(definition)
             return
+        if len(definition.query.encode()) > self._limits.query:
+            raise ProjectionInvalid(f"the query has more than {self._limits.query} bytes")
         Engine(definition.query, self._limits, emit=definition.emit_enabled).close()
 
     def _drop(self, definition: Definition, dropped: Dropped) -> None:

@@ -33,14 +33,17 @@ class Limits:
     """What a projection's code may use.
 
     `seconds` of one call, that is of up to `events` events or `size` bytes of them; `memory`
-    in bytes of V8's heap. `answer`: the bytes of what a call may put out.
+    in bytes of V8's heap. `answer`: the bytes of what a call may put out. `query`: the bytes
+    of the code itself; `projections`: how many there may be beside the store's own.
     """
 
     seconds: float = 5.0
     memory: int = 64 * 2**20
     events: int = 256
     size: int = 4 * 2**20
-    answer: int = 32 * 2**20
+    answer: int = 16 * 2**20
+    query: int = 2**20
+    projections: int = 100
 
 
 class Put(msgspec.Struct, frozen=True):

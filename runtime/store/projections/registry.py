@@ -28,7 +28,7 @@ class Registry:
     def names(self) -> list[str]:
         """The names of all projections: the store's own first, then in the order of creation."""
         names = dict.fromkeys(standard_definitions())
-        with suppress(StreamNotFound):
+        with suppress(StreamNotFound, StreamDeleted):
             for event in self._store.read_stream(REGISTRY):
                 name = event.data.decode(errors="replace")
                 if event.type == CREATED:

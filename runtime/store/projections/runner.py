@@ -86,13 +86,13 @@ class Runner:
         self._thread.start()
 
     def stop(self, *, checkpoint: bool = True) -> None:
-        """End it, after the batch in hand; waits as long as a call may take.
+        """End it, after the batch in hand if that is soon, else without it.
 
         `checkpoint`: keep how far it has come, even if nothing came of it.
         """
         self._checkpointing = checkpoint
         self.interrupt()
-        self._thread.join(self._limits.seconds)
+        self._thread.join(_WAIT_SECONDS)
         while self._thread.is_alive():
             if self._projector is not None:
                 self._projector.close()

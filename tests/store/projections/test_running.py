@@ -20,13 +20,13 @@ from runtime.store.projections.control import Dropped
 from runtime.store.projections.definition import Definition, Mode
 from runtime.store.projections.engine import Limits
 from runtime.store.projections.runner import Status
-from tests.store.projections.test_standard import seed
 from tests.store.projections.waiting import (
     append,
     contents,
     continuous,
     ended,
     projecting,
+    seed,
     settle,
     until,
 )
@@ -149,7 +149,7 @@ class TestOnce:
             projections.disable("sums", checkpoint=False)
             projections.reset("sums")
         whole.write_bytes(killed.read_bytes())
-        for _ in range(3):
+        for _ in range(2):
             kill_after(killed, random_.randrange(1, 12))
         made = []
         for path in (killed, whole):
@@ -235,6 +235,17 @@ class TestFaults:
             projections.create(continuous("a", query))
             assert "holds the state of projection 'a-b'" in ended(projections, "a").reason
             assert projections.state("a-b") == '{"n":1}'
+
+    def test_a_checkpoint_that_is_deleted_for_good(self, path: Path) -> None:
+        with SqliteStore.open(path) as store:
+            added(store, "a-1", 1)
+            with projecting(store) as projections:
+                projections.create(continuous("count", COUNT))
+                settle(projections, store)
+            store.delete("$projections-count-checkpoint", hard=True)
+            with projecting(store) as projections:
+                assert projections.report("count").progress.status is Status.FAULTED
+                projections.delete("count", Dropped(checkpoints=True))
 
     def test_a_definition_that_cannot_be_read(self, path: Path) -> None:
         with SqliteStore.open(path) as store:
@@ -331,6 +342,15 @@ class TestControl:
                 projections.delete("$by_category", Dropped())
             with pytest.raises(ProjectionMissing):
                 projections.enable("nothing")
+
+    def test_there_may_be_so_many(self, path: Path) -> None:
+        limits = Limits(seconds=20, projections=1, query=100)
+        with SqliteStore.open(path) as store, projecting(store, limits) as projections:
+            with pytest.raises(ProjectionInvalid, match="more than 100 bytes"):
+                projections.create(continuous("long", COUNT + " " * 100))
+            projections.create(continuous("count", COUNT))
+            with pytest.raises(ProjectionActive, match="delete one first"):
+                projections.create(continuous("other", COUNT))
 
     def test_a_transient_one_ends_at_the_end_and_is_forgotten(self, path: Path) -> None:
         with SqliteStore.open(path) as store, projecting(store) as projections:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -15,11 +14,11 @@ from runtime.store import Expected, SqliteStore
 from runtime.store.projections.definition import standard_definitions
 from runtime.store.projections.engine import Limits
 from runtime.store.projections.standard import rule_of
-from tests.store.projections.waiting import append, contents, projecting, settle, until
+from tests.store.projections.waiting import append, contents, projecting, seed, settle, until
 
 ROOT = Path(__file__).parents[3]
 DERIVED = ("$ce-", "$et-", "$bc-", "$category-", "$streams")
-KILLS = 6
+KILLS = 4
 
 
 def data_of(store: SqliteStore, stream: str) -> list[str]:
@@ -130,12 +129,6 @@ def written(random_: random.Random, store: SqliteStore, count: int) -> None:
         append(store, stream, *[body] * random_.randrange(1, 4), kind=kind, metadata=metadata)
         if random_.random() < 0.05:
             store.delete(stream)
-
-
-def seed() -> random.Random:
-    number = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"LUCENT_SEED={number}")
-    return random.Random(number)
 
 
 def test_how_the_log_is_cut_into_batches_makes_no_difference(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,3 +96,10 @@ def contents(store: SqliteStore, *prefixes: str) -> dict[str, list[tuple[object,
         for name in names
         if not name.endswith("-checkpoint") and name != "$et"
     }
+
+
+def seed() -> random.Random:
+    """Random numbers that `LUCENT_SEED` repeats."""
+    number = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"LUCENT_SEED={number}")
+    return random.Random(number)

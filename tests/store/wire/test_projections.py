@@ -306,11 +306,21 @@ class TestFaults:
             client.delete_projection("bad")
 
     def test_others_are_answered_meanwhile(self, store: SqliteStore) -> None:
-        with connected(store, seconds=5) as client:
+        with connected(store, seconds=60) as client:
             client.create_projection(name="bad", query="fromAll().when({Seen() { for (;;) {} }})")
             append(client, "a-1")
             assert len(client.get_stream("a-1")) == 1
             assert statistics(client, "bad").status == "Running"
+
+
+def test_they_are_announced(client: EventStoreDBClient) -> None:
+    with grpc.insecure_channel(client.connection_target) as channel:
+        ask = channel.unary_unary(
+            "/event_store.client.server_features.ServerFeatures/GetSupportedMethods"
+        )
+        answer = ask(b"")
+    assert b"event_store.client.projections.projections" in answer
+    assert b"track_emitted_streams" in answer
 
 
 def test_many_callers_at_once(client: EventStoreDBClient) -> None:
@@ -334,7 +344,7 @@ def test_many_callers_at_once(client: EventStoreDBClient) -> None:
 
 def test_the_server_ends_while_code_is_running(tmp_path: Path) -> None:
     with SqliteStore.open(tmp_path / "a.db") as store:
-        with connected(store, seconds=1) as client:
+        with connected(store, seconds=60) as client:
             client.create_projection(name="bad", query="fromAll().when({Seen() { for (;;) {} }})")
             append(client, "a-1")
             becomes(lambda: len(client.get_stream("a-1")), 1)

@@ -79,21 +79,16 @@ def test_a_store_is_served_until_it_is_interrupted(tmp_path: Path, tls: bool) ->
 
 
 def test_standard_projections_are_started(tmp_path: Path) -> None:
-    command = (
-        "store",
-        "serve",
-        "log.db",
-        "--listen",
-        "localhost:0",
-        "--start-standard-projections",
-    )
-    process = popen(tmp_path, environment(tmp_path), *command)
+    options = ("--listen", "localhost:0", "--start-standard-projections")
+    process = popen(tmp_path, environment(tmp_path), "store", "serve", "log.db", *options)
+    event = NewEvent("A", b"{}")
     try:
-        with EventStoreDBClient(address(process)) as client:
-            with client.subscribe_to_stream("$ce-s", resolve_links=True) as subscription:
-                event = NewEvent("A", b"{}")
-                client.append_event("s-1", current_version=StreamState.ANY, event=event)
-                assert next(subscription).id == event.id
+        with (
+            EventStoreDBClient(address(process)) as client,
+            client.subscribe_to_stream("$ce-s", resolve_links=True) as subscription,
+        ):
+            client.append_event("s-1", current_version=StreamState.ANY, event=event)
+            assert next(subscription).id == event.id
         process.send_signal(signal.SIGTERM)
         _, complaint = process.communicate(timeout=END_SECONDS)
     finally:

@@ -16,7 +16,6 @@ from runtime.store.projections.engine import Pair
 from runtime.store.projections.names import CHECKPOINT, PARTITION_CHECKPOINT, TYPE_INDEX, Names
 from runtime.store.sqlite import SqliteStore
 
-NOTHING: Pair = ("null", None)
 MOST_HELD = 10_000
 """Partitions of a projection that does not outlive the server."""
 
@@ -26,10 +25,10 @@ Placed = tuple[str, NewEvent]
 
 
 class Kept(NamedTuple):
-    """A state, and the position up to which it takes the log in."""
+    """A state, if there is any, and the position up to which it takes the log in."""
 
     position: int
-    pair: Pair
+    pair: Pair | None
 
 
 class Book(Protocol):
@@ -98,7 +97,7 @@ class StoredBook:
         definition = self._definition
         try:
             note = msgspec.json.decode(event.metadata, type=_Note)
-            pair = msgspec.json.decode(event.data, type=tuple[msgspec.Raw, msgspec.Raw])
+            pair = msgspec.json.decode(event.data, type=list[msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if (note.projection, note.partition) != (definition.name, partition):
@@ -108,19 +107,21 @@ class StoredBook:
             )
         if tag_of(event.metadata) != (definition.number, definition.epoch):
             return None
+        if len(pair) != 2:
+            return Kept(note.position, None)
         state, result = (bytes(each).decode() for each in pair)
         return Kept(note.position, (state, None if result == "null" else result))
 
     def _entry(self, partition: str, kept: Kept) -> NewEvent:
-        state, result = kept.pair
         note = {
             **position_metadata(self._definition, kept.position),
             "projection": self._definition.name,
             "partition": partition,
         }
         kind = PARTITION_CHECKPOINT if partition else CHECKPOINT
-        data = f"[{state},{result or 'null'}]".encode()
+        parts = () if kept.pair is None else (part or "null" for part in kept.pair)
         identity = self._identity(f"{kept.position}/{partition}")
+        data = f"[{','.join(parts)}]".encode()
         return NewEvent(identity, kind, data, msgspec.json.encode(note))
 
     def _reached(self, position: int) -> NewEvent:

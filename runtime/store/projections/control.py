@@ -16,9 +16,9 @@ from runtime.errors import (
     ProjectionMissing,
     StreamDeleted,
 )
-from runtime.store.projections.book import Book, HeldBook, Kept, StoredBook
+from runtime.store.projections.book import Book, HeldBook, StoredBook
 from runtime.store.projections.definition import Definition, standard_definitions
-from runtime.store.projections.engine import Engine, Limits
+from runtime.store.projections.engine import Engine, Limits, Pair
 from runtime.store.projections.names import Names
 from runtime.store.projections.projector import Custom, Projector, Standard
 from runtime.store.projections.registry import Registry
@@ -177,19 +177,20 @@ class Projections:
 
     def state(self, name: str, partition: str = "") -> str | None:
         """The state of a partition (JSON text), if it has any."""
-        kept = self._kept(name, partition)
-        return None if kept is None else kept.pair[0]
+        pair = self._pair(name, partition)
+        return None if pair is None else pair[0]
 
     def result(self, name: str, partition: str = "") -> str | None:
         """What the state of a partition is transformed to (JSON text); itself, if it is not."""
-        kept = self._kept(name, partition)
-        if kept is None:
+        pair = self._pair(name, partition)
+        if pair is None:
             return None
-        state, result = kept.pair
+        state, result = pair
         return state if result is None else result
 
-    def _kept(self, name: str, partition: str) -> Kept | None:
-        return self._found(name).book.find(partition)
+    def _pair(self, name: str, partition: str) -> Pair | None:
+        kept = self._found(name).book.find(partition)
+        return None if kept is None else kept.pair
 
     def _found(self, name: str) -> _Entry:
         entry = self._entries.get(name)
@@ -210,7 +211,7 @@ class Projections:
 
     def _entry(self, name: str) -> _Entry:
         """A projection as it is stored, running if it is enabled."""
-        definition = Definition(name, 0, "")
+        definition = self._registry.placeholder(name)
         try:
             definition = self._registry.definition(name)
             book = StoredBook(self._store, definition)

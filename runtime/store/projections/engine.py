@@ -23,6 +23,9 @@ PROGRAM: Final = Path(__file__).with_name("sandbox.py")
 _REQUEST, _ANSWER = Struct(">cdI"), Struct(">cI")
 _START_SECONDS = 30.0
 _GRACE_SECONDS = 5.0
+_SHARE = 16
+"""The part of the heap that states may take, as text; as values they take several times that."""
+
 T = TypeVar("T")
 Pair = tuple[str, str | None]
 """A state and the result made of it, as JSON texts."""
@@ -34,7 +37,8 @@ class Limits:
 
     `seconds` of one call, that is of up to `events` events or `size` bytes of them; `memory`
     in bytes of V8's heap. `answer`: the bytes of what a call may put out. `query`: the bytes
-    of the code itself; `projections`: how many there may be beside the store's own.
+    of the code itself; `partitions`: how many it holds the states of, the others being read
+    again; `projections`: how many there may be beside the store's own.
     """
 
     seconds: float = 5.0
@@ -43,6 +47,7 @@ class Limits:
     size: int = 4 * 2**20
     answer: int = 16 * 2**20
     query: int = 2**20
+    partitions: int = 10_000
     projections: int = 100
 
 
@@ -98,7 +103,7 @@ class Engine:
         )
         try:
             self._load(query)
-            self.description = self._ask(Description, {"do": "describe", "emit": emit})
+            self.description = self._describe(emit=emit)
             check(self.description)
         except ProjectionFaulted as error:
             self.close()
@@ -137,6 +142,11 @@ class Engine:
         prelude = files(__package__).joinpath("prelude.js").read_text(encoding="utf-8")
         body = msgspec.json.encode((prelude, query, self._limits.memory))
         self._exchange(b"l", body, _START_SECONDS)
+
+    def _describe(self, *, emit: bool) -> Description:
+        limits = self._limits
+        request = {"do": "describe", "emit": emit, "most": limits.partitions}
+        return self._ask(Description, request | {"size": limits.memory // _SHARE})
 
     def _ask(self, kind: type[T], request: Mapping[str, Any]) -> T:
         answered = self._exchange(b"c", msgspec.json.encode(request), _GRACE_SECONDS)

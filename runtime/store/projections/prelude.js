@@ -1,13 +1,16 @@
 // What a projection's query finds in its context. The value of this script is a function
 // that carries out requests, each a JSON text, and answers with one:
-//   {"do": "describe", "emit": <may it emit>}        what the query asks for
-//   {"do": "divide", "events": [...]}                the partition of each event
-//   {"do": "run", "events": [...], "states": {...}}  what the handlers make of the events
+//   {"do": "describe", "emit": ..., "most": ..., "size": ...}
+//       what the query asks for; it is told whether it may emit, and how many partitions,
+//       of how many characters of state, are held between two requests
+//   {"do": "divide", "events": [...]}
+//       the partition of each event, and the partitions whose state is not held
+//   {"do": "run", "events": [...], "partitions": [...], "states": {...}}
+//       what the handlers make of the events
 (function () {
   "use strict";
 
   const { parse, stringify } = JSON;
-  const MOST_CACHED = 10000;
   const NOT_ALLOWED = "'emit' is not allowed by the projection/configuration/mode";
 
   const description = {
@@ -21,6 +24,9 @@
   let folds = false;
   let init, initShared, onAny, onDeleted, onCreated, partitionBy;
   let mayEmit = false;
+  let most = 0;
+  let mostSize = 0;
+  let size = 0;
   let emitted = [];
   let at = 0;
 
@@ -240,6 +246,7 @@
   }
 
   function restored(pair) {
+    size += pair[0].length;
     return { value: parse(pair[0]), state: pair[0], result: pair[1] };
   }
 
@@ -313,11 +320,12 @@
   }
 
   function changed(touched) {
-    const states = {};
+    const states = Object.create(null);
     for (const partition of touched) {
       const slot = slots.get(partition);
       const state = text(slot.value);
       if (state === slot.state) continue;
+      size += state.length - slot.state.length;
       slot.state = state;
       states[partition] = [state, slot.result];
     }
@@ -330,6 +338,8 @@
     describe(request) {
       for (const name of Object.keys(DEFINING)) delete globalThis[name];
       mayEmit = request.emit;
+      most = request.most;
+      mostSize = request.size;
       description.events = onAny === undefined ? [...handlers.keys()] : [];
       description.every = description.events.length === 0;
       return description;
@@ -360,7 +370,10 @@
       }
       for (const partition of touched) if (!slots.has(partition)) touched.delete(partition);
       const states = changed(touched);
-      if (slots.size > MOST_CACHED) slots.clear();
+      if (slots.size > most || size > mostSize) {
+        slots.clear();
+        size = 0;
+      }
       return { emitted, results, states };
     },
   };

@@ -47,6 +47,12 @@ class Registry:
             raise ProjectionInvalid(f"projection {name!r} has no definition: delete it")
         return standard
 
+    def placeholder(self, name: str) -> Definition:
+        """What stands for a definition that cannot be read; an update of it takes its place."""
+        with suppress(StreamDeleted):
+            return Definition(name, 0, "", version=self._store.revision(Names(name).definition))
+        return Definition(name, 0, "")
+
     def next_number(self) -> int:
         """The number of the next projection to be created."""
         return FIRST_NUMBER + self._store.revision(REGISTRY) + 1

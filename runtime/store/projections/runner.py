@@ -11,10 +11,10 @@ from time import monotonic
 from runtime.errors import ProjectionFaulted, StoreClosed, StoreError
 from runtime.events import RecordedEvent
 from runtime.store.port import Write
-from runtime.store.projections.book import NOTHING, Book, Kept
+from runtime.store.projections.book import Book, Kept
 from runtime.store.projections.definition import Definition
 from runtime.store.projections.emission import gathered
-from runtime.store.projections.engine import Limits
+from runtime.store.projections.engine import Limits, Pair
 from runtime.store.projections.projector import Output, Projector
 from runtime.store.projections.targets import Targets
 from runtime.store.sqlite import SqliteStore
@@ -73,7 +73,7 @@ class Runner:
         self._limits = limits
         self._begin = begin
         self._targets = Targets(store, definition)
-        self._root = NOTHING
+        self._root: Pair | None = None
         self._size = limits.events
         self._projector: Projector | None = None
         self._stopping = Event()

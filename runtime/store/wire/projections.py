@@ -210,7 +210,7 @@ def _definition(options: projections_pb2.CreateReq.Options) -> Definition:
 
 def _value(text: str | None) -> Value:
     """A JSON text as clients are given it; an empty object if there is none."""
-    if text is None:
+    if text is None or text == "null":
         return Value(struct_value=Struct())
     value = Value()
     try:

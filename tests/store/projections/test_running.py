@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from runtime.store.projections.definition import Definition, Mode
 from runtime.store.projections.engine import Limits
 from runtime.store.projections.runner import Status
 from tests.store.projections.waiting import (
+    DEADLINE,
     append,
     contents,
     continuous,
@@ -32,7 +35,7 @@ from tests.store.projections.waiting import (
 )
 
 ROOT = Path(__file__).parents[3]
-QUICK = Limits(seconds=0.5)
+QUICK = Limits(seconds=2)
 SUMS = """fromAll().foreachStream().when({
     $init: () => ({n: 0}),
     Added(s, e) { s.n += e.data.x; emit('sums', 'Sum', {of: e.streamId, n: s.n}) }
@@ -101,14 +104,31 @@ class TestOutput:
             settle(projections, store)
             assert projections.state("merged") == '["a0","b0","a1"]'
 
-    def test_more_partitions_than_are_held(self, path: Path) -> None:
-        query = "fromAll().partitionBy(e => e.data.x).when({Added(s) { s.n = (s.n || 0) + 1 }})"
-        with SqliteStore.open(path) as store, projecting(store) as projections:
+    @pytest.mark.parametrize("limits", [Limits(partitions=7), Limits(memory=16 * 2**20)])
+    def test_more_partitions_than_are_held(self, path: Path, limits: Limits) -> None:
+        query = """fromAll().partitionBy(e => e.data.x).when({
+            $init: () => ({n: 0, pad: 'x'.repeat(10000)}), Added(s) { s.n += 1 }})"""
+        limits = replace(limits, seconds=20, events=20)
+        with SqliteStore.open(path) as store, projecting(store, limits) as projections:
             projections.create(continuous("parts", query))
             for _ in range(2):
-                added(store, "a-1", *range(300))
+                added(store, "a-1", *range(120))
             settle(projections, store)
-            assert {projections.state("parts", str(i)) for i in range(300)} == {'{"n":2}'}
+            states = [json.loads(projections.state("parts", str(i)) or "") for i in range(120)]
+            assert {state["n"] for state in states} == {2}
+
+    def test_partitions_of_any_name(self, path: Path) -> None:
+        names = ["__proto__", "constructor", "\u20ac/\"'", " ", "{0}"]
+        query = "fromAll().partitionBy(e => e.data).when({Added(s) { s.n = (s.n || 0) + 1 }})"
+        with SqliteStore.open(path) as store:
+            for _ in range(2):
+                with projecting(store) as projections:
+                    if projections.reports()[-1].definition.name != "names":
+                        projections.create(continuous("names", query))
+                    append(store, "a-1", *map(json.dumps, names))
+                    settle(projections, store)
+                    states = {projections.state("names", name) for name in names}
+            assert states == {'{"n":2}'}
 
 
 class TestOnce:
@@ -183,8 +203,9 @@ def kill_after(path: Path, handled: int) -> None:
     command = [sys.executable, "-c", CHILD, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
         assert child.stdout is not None
+        deadline = time.monotonic() + DEADLINE
         while int(child.stdout.readline()) < handled:
-            pass
+            assert time.monotonic() < deadline, "the projection did not go on"
         child.kill()
 
 
@@ -301,6 +322,18 @@ class TestControl:
                 progress = projections.report("count").progress
                 assert progress.status is Status.STOPPED
                 assert progress.position >= 1
+
+    def test_it_may_be_stopped_before_it_has_a_state(self, path: Path) -> None:
+        with SqliteStore.open(path) as store, projecting(store) as projections:
+            append(store, "a-1", "{}", kind="Other")
+            projections.create(continuous("count", COUNT))
+            settle(projections, store)
+            projections.disable("count")
+            assert projections.state("count") is None
+            projections.enable("count")
+            added(store, "a-1", 1)
+            settle(projections, store)
+            assert projections.state("count") == '{"n":1}'
 
     def test_update_goes_on_with_the_state(self, path: Path) -> None:
         with SqliteStore.open(path) as store, projecting(store) as projections:

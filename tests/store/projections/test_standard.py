@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,15 @@ from runtime.store import Expected, SqliteStore
 from runtime.store.projections.definition import standard_definitions
 from runtime.store.projections.engine import Limits
 from runtime.store.projections.standard import rule_of
-from tests.store.projections.waiting import append, contents, projecting, seed, settle, until
+from tests.store.projections.waiting import (
+    DEADLINE,
+    append,
+    contents,
+    projecting,
+    seed,
+    settle,
+    until,
+)
 
 ROOT = Path(__file__).parents[3]
 DERIVED = ("$ce-", "$et-", "$bc-", "$category-", "$streams")
@@ -201,7 +210,9 @@ def kill_at(path: Path, goal: int, size: int) -> int:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
         assert child.stdout is not None
         reached = -1
+        deadline = time.monotonic() + DEADLINE
         while reached < goal:
+            assert time.monotonic() < deadline, "the projections did not go on"
             reached = int(child.stdout.readline())
         child.kill()
     return reached

@@ -94,13 +94,7 @@ class Engine:
     def __init__(self, query: str, limits: Limits, *, emit: bool) -> None:
         """Start the process and load `query`. Raises `ProjectionInvalid`."""
         self._limits = limits
-        self._process = subprocess.Popen(  # noqa: S603 (a program of this package)
-            [sys.executable, "-P", str(PROGRAM)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._process = _started()
         try:
             self._load(query)
             self.description = self._describe(emit=emit)
@@ -185,6 +179,21 @@ class Engine:
         if status != b"o" or len(answer) < length:
             _fail("its process ended: it used more memory or time than it may")
         return answer
+
+
+def _started() -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 (a program of this package)
+            [sys.executable, "-P", str(PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProjectionInvalid(
+            f"no process can be started to run the query ({error}): stop other projections"
+        ) from None
 
 
 class _Answer(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Protocol
 
 from runtime.errors import ProjectionFaulted, StreamDeleted, StreamNotFound
@@ -14,14 +15,13 @@ from runtime.store.port import Filter
 from runtime.store.projections.book import Book, Placed
 from runtime.store.projections.definition import Definition
 from runtime.store.projections.emission import (
-    Cause,
     Emitted,
     cause_of,
     json_object,
     link,
     new_event,
 )
-from runtime.store.projections.engine import Engine, Limits, Pair, Ran, Result
+from runtime.store.projections.engine import Engine, Limits, Pair, Put, Ran, Result
 from runtime.store.projections.names import PARTITION, RESULT, RESULT_REMOVED, Names
 from runtime.store.projections.standard import passes, rule_of
 from runtime.store.projections.view import Seen, seen
@@ -150,21 +150,15 @@ class Custom:
             self._catalogue(fresh, output)
 
     def _place(self, batch: Sequence[Seen], ran: Ran, output: Output) -> None:
+        """Put what handlers emitted, and results, in the order of the events that caused them."""
+        made = [(put.at, _emitted(put)) for put in ran.emitted]
+        output.emitted += [put.stream for put in ran.emitted]
+        made += [(result.at, each) for result in ran.results for each in self._results(result)]
         ordinals: Counter[int] = Counter()
-        for put in ran.emitted:
-            made = Emitted(
-                put.stream, put.type, put.data.encode(), put.json, json_object(put.extra.encode())
-            )
-            output.emitted.append(put.stream)
-            self._add(output, made, batch[put.at].cause, ordinals[put.at])
-            ordinals[put.at] += 1
-        for result in ran.results if self._description.output else ():
-            for made in self._results(result):
-                self._add(output, made, batch[result.at].cause, ordinals[result.at])
-                ordinals[result.at] += 1
-
-    def _add(self, output: Output, made: Emitted, cause: Cause, ordinal: int) -> None:
-        output.placed.append((made.stream, new_event(self._definition, made, cause, ordinal)))
+        for at, each in sorted(made, key=itemgetter(0)):
+            event = new_event(self._definition, each, batch[at].cause, ordinals[at])
+            output.placed.append((each.stream, event))
+            ordinals[at] += 1
 
     def _results(self, result: Result) -> Iterator[Emitted]:
         """The event of a result, and the link to it among the results of all partitions."""
@@ -199,3 +193,8 @@ class Custom:
             found = self._store.read_stream(stream, revision, limit=1)
             return next((event for event in found if event.revision == revision), None)
         return None
+
+
+def _emitted(put: Put) -> Emitted:
+    extra = json_object(put.extra.encode())
+    return Emitted(put.stream, put.type, put.data.encode(), put.json, extra)

@@ -207,7 +207,7 @@ class Projections:
     def _expect_room(self) -> None:
         most = self._limits.projections
         if len(self._entries) >= most + len(standard_definitions()):
-            raise ProjectionActive(f"there are {most} projections already: delete one first")
+            raise ProjectionInvalid(f"there are {most} projections already: delete one first")
 
     def _entry(self, name: str) -> _Entry:
         """A projection as it is stored, running if it is enabled."""

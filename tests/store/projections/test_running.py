@@ -382,7 +382,7 @@ class TestControl:
             with pytest.raises(ProjectionInvalid, match="more than 100 bytes"):
                 projections.create(continuous("long", COUNT + " " * 100))
             projections.create(continuous("count", COUNT))
-            with pytest.raises(ProjectionActive, match="delete one first"):
+            with pytest.raises(ProjectionInvalid, match="delete one first"):
                 projections.create(continuous("other", COUNT))
 
     def test_a_transient_one_ends_at_the_end_and_is_forgotten(self, path: Path) -> None:

@@ -41,7 +41,13 @@ position and says what to do.
     │   │   └── SubscriptionFailed   it cannot be served as it is set, or not go on
     │   ├── AddressUnusable    a store cannot be served there, or reached by that address
     │   ├── StoreUnreachable   the server that holds it does not answer
-    │   └── AppendRefused      the server does not take these events
+    │   ├── AppendRefused      the server does not take these events
+    │   └── ProjectionError    a projection cannot do what was asked
+    │       ├── ProjectionMissing  no projection of that name
+    │       ├── ProjectionExists   there is one of that name
+    │       ├── ProjectionActive   it has to be stopped first
+    │       ├── ProjectionInvalid  a query that cannot be run
+    │       └── ProjectionFaulted  its code failed, or broke a limit
     ├── AccessError            who may use a served store is not set up right
     │   ├── UsersUnusable      the file of users is missing, malformed or open to others
     │   ├── UserUnknown        no such user
@@ -254,6 +260,35 @@ class StoreUnreachable(StoreError):
 
 class AppendRefused(StoreError):
     """The server does not take these events, whatever stands in the stream."""
+
+
+class ProjectionError(StoreError):
+    """A projection cannot do what was asked."""
+
+
+class ProjectionMissing(ProjectionError):
+    """No projection of that name."""
+
+
+class ProjectionExists(ProjectionError):
+    """There is a projection of that name."""
+
+
+class ProjectionActive(ProjectionError):
+    """What can only be done to a projection that is stopped."""
+
+
+class ProjectionInvalid(ProjectionError):
+    """A query, or a definition, that cannot be run."""
+
+
+class ProjectionFaulted(ProjectionError):
+    """A projection's code failed or broke a limit; `index`: at which event of the call, if known.
+
+    `index` counts the events that were given at once from 0.
+    """
+
+    index: int | None = None
 
 
 class AccessError(LucentError):

@@ -58,6 +58,13 @@ Anonymous = Annotated[
 Advertise = Annotated[
     str | None, typer.Option(help="The host that clients are told to reach, if it is another.")
 ]
+Projections = Annotated[
+    bool,
+    typer.Option(
+        "--start-standard-projections",
+        help="Run the standard projections ($by_category and the others), now and from now on.",
+    ),
+]
 
 
 def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
@@ -69,6 +76,7 @@ def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
     users: UsersFile = None,
     allow_anonymous: Anonymous = False,  # noqa: FBT002
     advertise: Advertise = None,
+    start_standard_projections: Projections = False,  # noqa: FBT002
 ) -> None:
     """Serve a store to clients of KurrentDB (gRPC), until it is interrupted.
 
@@ -96,6 +104,7 @@ def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
         _read(tls_key),
         _authority(tls_client_ca),
         _access(users, anonymous=allow_anonymous),
+        start_standard_projections=start_standard_projections,
     )
     with SqliteStore.open(path) as opened:
         asyncio.run(_serve(opened, serving))

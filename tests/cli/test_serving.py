@@ -57,6 +57,24 @@ def test_a_store_is_served_until_it_is_interrupted(tmp_path: Path, tls: bool) ->
         assert store.revision("s-1") == 0
 
 
+def test_standard_projections_are_started(tmp_path: Path) -> None:
+    options = ("--listen", "localhost:0", "--start-standard-projections")
+    process = popen(tmp_path, environment(tmp_path), "store", "serve", "log.db", *options)
+    event = NewEvent("A", b"{}")
+    try:
+        with (
+            EventStoreDBClient(address(process)) as client,
+            client.subscribe_to_stream("$ce-s", resolve_links=True) as subscription,
+        ):
+            client.append_event("s-1", current_version=StreamState.ANY, event=event)
+            assert next(subscription).id == event.id
+        process.send_signal(signal.SIGTERM)
+        _, complaint = process.communicate(timeout=END_SECONDS)
+    finally:
+        process.kill()
+    assert (process.returncode, complaint) == (0, "")
+
+
 def test_an_interrupt_ends_a_subscription(tmp_path: Path) -> None:
     process = popen(
         tmp_path, environment(tmp_path), "store", "serve", "log.db", "--listen", "localhost:0"

@@ -25,6 +25,7 @@ PACKAGE = "event_store.client.server_features"
 _FEATURES = {
     ("streams", "read"): ["position", "events"],
     ("streams", "batchappend"): ["deadline_duration"],
+    ("projections", "create"): ["track_emitted_streams"],
 }
 _OF_ALL_METHODS = {"persistentsubscriptions": ["stream", "all"]}
 

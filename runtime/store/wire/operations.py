@@ -1,7 +1,4 @@
-"""The service `event_store.client.operations.Operations`: the upkeep of a server.
-
-The messages of the methods that are offered have no fields, so that none is described here.
-"""
+"""The service `event_store.client.operations.Operations`: the upkeep of a server."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import grpc
 
+from runtime.store.persistent import Subsystem
 from runtime.store.wire.access import Gate
 from runtime.store.wire.calls import Context, answering
 from runtime.store.wire.refusal import unoffered
@@ -21,13 +19,11 @@ Operation = Callable[[bytes], Awaitable[bytes]]
 
 _EMPTY = b""
 _UNOFFERED = {
-    "StartScavenge": "The server does not scavenge while it serves",
-    "StopScavenge": "The server does not scavenge while it serves",
+    "StopScavenge": "A scavenge goes on to its end, in small steps beside all else",
     "Shutdown": "The server is ended by who started it",
     "MergeIndexes": "The store has no indexes that could be merged",
     "ResignNode": "The server is alone: there is no node that could lead in its place",
     "SetNodePriority": "The server is alone: nodes have no priority",
-    "RestartPersistentSubscriptions": "Persistent subscriptions cannot be restarted",
 }
 
 
@@ -39,6 +35,16 @@ def shutdown_by(stop: asyncio.Event) -> Operation:
         return _EMPTY
 
     return shutdown
+
+
+def restart_of(subsystem: Subsystem) -> Operation:
+    """Drops the consumers of all persistent subscriptions, which go on behind their checkpoints."""
+
+    async def restart(_request: bytes) -> bytes:
+        await subsystem.restart()
+        return _EMPTY
+
+    return restart
 
 
 def operations_handler(gate: Gate, offered: Mapping[str, Operation]) -> grpc.GenericRpcHandler:
@@ -54,5 +60,6 @@ def operations_handler(gate: Gate, offered: Mapping[str, Operation]) -> grpc.Gen
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
-    methods = {name: method(name, sentence) for name, sentence in _UNOFFERED.items()}
+    sentences = dict.fromkeys(offered, "") | _UNOFFERED
+    methods = {name: method(name, sentence) for name, sentence in sentences.items()}
     return grpc.method_handlers_generic_handler(SERVICE, methods)

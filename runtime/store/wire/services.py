@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -12,10 +13,13 @@ from esdbclient.protos.Grpc import (
     gossip_pb2_grpc,
     persistent_pb2,
     persistent_pb2_grpc,
+    projections_pb2,
+    projections_pb2_grpc,
     streams_pb2,
 )
 
 from runtime.store.persistent import Subsystem
+from runtime.store.projections.control import Projections
 from runtime.store.wire import operations, users
 from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
@@ -23,12 +27,14 @@ from runtime.store.wire.features import features_handler
 from runtime.store.wire.gossip import Gossip
 from runtime.store.wire.guard import Guard
 from runtime.store.wire.persistent import PersistentSubscriptions
+from runtime.store.wire.projections import ProjectionService
+from runtime.store.wire.scavenging import Scavenging
 from runtime.store.wire.serving import Access, Serving
 from runtime.store.wire.signin import SignIn
 from runtime.store.wire.streams import Streams
 
 Methods: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"
-_FILES = (streams_pb2, gossip_pb2, persistent_pb2)
+_FILES = (streams_pb2, gossip_pb2, persistent_pb2, projections_pb2)
 
 
 async def add_services(
@@ -41,7 +47,13 @@ async def add_services(
 ) -> None:
     """Have `server` offer its services, at `port`; what they hold is closed with `held`."""
     gate, managing = _guarded(desk, serving.access, held)
-    operating = {} if stop is None else {"Shutdown": operations.shutdown_by(stop)}
+    subsystem = await Subsystem.open(desk)
+    held.push_async_callback(subsystem.close)
+    projections = Projections(desk.store, serving.projection_limits)
+    start_standard = serving.start_standard_projections
+    held.push_async_callback(desk.call, projections.close)
+    await desk.call(partial(projections.open, start_standard=start_standard))
+    operating = _operating(desk, subsystem, stop, held)
     offered = _methods() | {operations.SERVICE: [*operating]}
     if serving.access is not None:
         offered[users.SERVICE] = [*managing]
@@ -55,10 +67,23 @@ async def add_services(
     )
     gossip = Gossip(serving.advertised or serving.host, port)
     gossip_pb2_grpc.add_GossipServicer_to_server(gossip, server)  # type: ignore[no-untyped-call]
-    subsystem = await Subsystem.open(desk)
-    held.push_async_callback(subsystem.close)
     persistent = PersistentSubscriptions(subsystem, gate)
     persistent_pb2_grpc.add_PersistentSubscriptionsServicer_to_server(persistent, server)  # type: ignore[no-untyped-call]
+    projecting = ProjectionService(desk, gate, projections)
+    projections_pb2_grpc.add_ProjectionsServicer_to_server(projecting, server)  # type: ignore[no-untyped-call]
+
+
+def _operating(
+    desk: Desk, subsystem: Subsystem, stop: asyncio.Event | None, held: AsyncExitStack
+) -> dict[str, operations.Operation]:
+    """What operators may ask for."""
+    scavenging = Scavenging(desk)
+    held.push_async_callback(scavenging.close)
+    ending = {} if stop is None else {"Shutdown": operations.shutdown_by(stop)}
+    return ending | {
+        "StartScavenge": scavenging.start,
+        "RestartPersistentSubscriptions": operations.restart_of(subsystem),
+    }
 
 
 def _guarded(desk: Desk, access: Access | None, held: AsyncExitStack) -> tuple[Gate, Methods]:

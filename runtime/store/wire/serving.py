@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runtime.store.access import Directory
+from runtime.store.projections.engine import Limits
 from runtime.store.wire.streams import MAX_APPEND
 
 
@@ -23,7 +24,8 @@ class Serving:
     `port` 0 takes a free one. `advertised` is the host that clients are told to reach.
     Without a certificate the connection is not encrypted. With the certificates of
     `client_authority` (PEM) every client must show one that they have signed. Without
-    `access` everybody may do everything.
+    `access` everybody may do everything. `start_standard_projections` enables the store's own
+    projections, for good.
     """
 
     host: str = "127.0.0.1"
@@ -34,3 +36,5 @@ class Serving:
     client_authority: bytes | None = None
     access: Access | None = None
     max_append: int = MAX_APPEND
+    start_standard_projections: bool = False
+    projection_limits: Limits = field(default_factory=Limits)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 
-from runtime.events import Entry, Scavenged
+from runtime.events import Entry, RecordedEvent, Scavenged
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.port import Filter
-from runtime.store.query import LAST, PAGE, log_page, stream_page
+from runtime.store.query import LAST, PAGE, PAGE_BYTES, log_page, stream_page, weight
 from runtime.store.schema import has_scavenged
 
 _SCAVENGED = """
@@ -35,7 +35,7 @@ def read_entries(
         yield from page
         left -= len(page)
         last = page[-1].position if of_log else page[-1].revision
-        if len(page) < PAGE or last == TOMBSTONE:
+        if last == TOMBSTONE:
             return
         start = last + 1
 
@@ -79,5 +79,11 @@ def _scavenged(
     ]
 
 
-def _merged(count: int, *pages: Sequence[Entry]) -> list[Entry]:
-    return list(islice(merge(*pages, key=lambda entry: entry.position), count))
+def _merged(
+    count: int, events: Sequence[RecordedEvent], removed: Sequence[Scavenged]
+) -> list[Entry]:
+    """The first of both, `count` at the most, up to where the page of events may have been cut."""
+    cut = events and weight(events) >= PAGE_BYTES
+    last = events[-1].position if cut else LAST
+    before = [one for one in removed if one.position < last]
+    return list(islice(merge(events, before, key=lambda entry: entry.position), count))

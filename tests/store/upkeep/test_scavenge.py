@@ -256,3 +256,18 @@ def test_a_reader_of_the_store_goes_on_across_a_scavenge(rich: Path) -> None:
         first = next(walk)
         scavenge(rich)
         assert [first.revision, *(one.revision for one in walk)] == [25, 26, 27, 28, 29]
+
+
+def test_entries_among_large_events_are_all_there(path: Path) -> None:
+    """Pages of events end early where they are large; what was removed comes in its place."""
+    large = [
+        NewEvent(named_id(f"l/{n}"), "Large", b"x" * 700_000, b"", json=False) for n in range(6)
+    ]
+    with SqliteStore.open(path) as store:
+        for number, one in enumerate(large):
+            store.append("a-1", ANY, [one])
+            store.append("b-1", ANY, [event(f"b{number}")])
+        store.write(Write((described("b-1", _maxCount=1),)))
+        store.scavenge()
+        assert [entry.position for entry in store.entries()] == list(range(1, 14))
+        assert [entry.revision for entry in store.entries("b-1")] == list(range(6))

@@ -86,4 +86,5 @@ def _merged(
     cut = events and weight(events) >= PAGE_BYTES
     last = events[-1].position if cut else LAST
     before = [one for one in removed if one.position < last]
-    return list(islice(merge(events, before, key=lambda entry: entry.position), count))
+    pages: tuple[Sequence[Entry], Sequence[Entry]] = (events, before)
+    return list(islice(merge(*pages, key=lambda entry: entry.position), count))

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+import pyarrow as pa
+
 from runtime.events import Entry, NewEvent, RecordedEvent
 
 
@@ -195,6 +197,15 @@ class EventStore(Protocol):
         It holds the events of deleted streams too, and what metadata hide, until a scavenge
         removes them. Raises
         `FilterInvalid` if a pattern of `only` cannot be used.
+        """
+
+    def read_batches(
+        self, start: int | None = None, *, only: Filter = ...
+    ) -> Iterator[pa.RecordBatch]:
+        """The log in log order from position `start` on (included), as Arrow record batches.
+
+        They have the fields of a `RecordedEvent` as columns (`runtime.store.table.SCHEMA`) and
+        4,096 rows at the most. Raises what `read_all` does.
         """
 
     def subscribe(

@@ -74,6 +74,9 @@ _BOOKKEEPING = (
 )
 _OPEN, _METADATA = Policy(), Policy(max_count=1)
 
+Row = tuple[int, str, int, bytes, str, bytes, bytes, int, int]
+"""The fields of an event in their order; the last one is 1 where it is declared JSON."""
+
 Key = TypeVar("Key", int, str)
 Fetch = Callable[[Key, int], list[RecordedEvent]]
 """Reads the page that begins at a key, of that many events at the most, or of `PAGE_BYTES`."""
@@ -131,7 +134,7 @@ def stream_page(
     they do not come in order: the file is damaged.
     """
     sql = _STREAM.replace("{order}", _ORDER[backwards])
-    page = _events(connection, sql, (stream, *bounds, since, count))
+    page = _events(_rows(connection, sql, (stream, *bounds, since, count)))
     _check_order([event.revision for event in page], bounds, backwards=backwards)
     return page
 
@@ -145,6 +148,19 @@ def log_page(
     backwards: bool,
     narrow: bool = False,
 ) -> list[RecordedEvent]:
+    """The events of `log_rows`."""
+    return _events(log_rows(connection, bounds, count, only, backwards=backwards, narrow=narrow))
+
+
+def log_rows(
+    connection: sqlite3.Connection,
+    bounds: tuple[int, int],
+    count: int,
+    only: Filter,
+    *,
+    backwards: bool,
+    narrow: bool = False,
+) -> list[Row]:
     """The first events whose positions are within `bounds` (both included), as in `stream_page`.
 
     If `only` is `narrow`, the streams that it names are looked through, and not the log.
@@ -159,14 +175,14 @@ def log_page(
     order = _ORDER[backwards]
     sql = f"{_EVENTS} WHERE {places} AND {condition} ORDER BY e.position {order} LIMIT ?"
     try:
-        page = _events(connection, sql, (*prefixes, *bounds, *arguments, count))
+        page = _rows(connection, sql, (*prefixes, *bounds, *arguments, count))
     except sqlite3.OperationalError as error:
         if "user-defined function" not in str(error):
             raise
         patterns = f"{only.stream_pattern[:80]!r}, {only.type_pattern[:80]!r}"
         told = f"a name took too long to be matched with the patterns {patterns}"
         raise FilterInvalid(f"{told}: use simpler ones, or prefixes") from None
-    _check_order([event.position for event in page], bounds, backwards=backwards)
+    _check_order([row[0] for row in page], bounds, backwards=backwards)
     return page
 
 
@@ -185,12 +201,12 @@ def head_page(
 ) -> list[RecordedEvent]:
     """The last events of streams from the name `start` on that `prefix` begins, up to a page."""
     names, arguments = name_range("s.name", prefix, start)
-    return _events(connection, _HEADS.replace("{names}", names), (*arguments, count))
+    return _events(_rows(connection, _HEADS.replace("{names}", names), (*arguments, count)))
 
 
 def event_of_id(connection: sqlite3.Connection, event_id: bytes) -> RecordedEvent | None:
     """The first event of that id in the log."""
-    return next(iter(_events(connection, _FIND, (event_id,))), None)
+    return next(iter(_events(_rows(connection, _FIND, (event_id,)))), None)
 
 
 def standing_of(connection: sqlite3.Connection, stream: str) -> Standing | None:
@@ -294,19 +310,27 @@ def _check_order(numbers: list[int], bounds: tuple[int, int], *, backwards: bool
         raise sqlite3.DatabaseError(f"events are out of order between {first} and {last}")
 
 
-def _events(
-    connection: sqlite3.Connection, sql: str, arguments: tuple[object, ...]
-) -> list[RecordedEvent]:
+def _rows(connection: sqlite3.Connection, sql: str, arguments: tuple[object, ...]) -> list[Row]:
     column = "e.json" if has_policies(connection) else "1"
     rows = connection.execute(sql.replace("{json}", column), arguments)
-    found: list[RecordedEvent] = []
+    found: list[Row] = []
     size = 0
-    for position, stream, revision, event_id, kind, data, metadata, at, json in rows:
-        found.append(
-            RecordedEvent(position, stream, revision, event_id, kind, data, metadata, at, json == 1)
-        )
-        size += len(data) + len(metadata) + len(kind)
+    for row in rows:
+        found.append(row)
+        size += len(row[4]) + len(row[5]) + len(row[6])
         if size >= PAGE_BYTES:
             break
     rows.close()
     return found
+
+
+def _events(rows: list[Row]) -> list[RecordedEvent]:
+    return [
+        RecordedEvent(position, stream, revision, event_id, kind, data, metadata, at, json == 1)
+        for position, stream, revision, event_id, kind, data, metadata, at, json in rows
+    ]
+
+
+def bounded(start: int | None, default: int) -> int:
+    """A place that SQLite can count to: `start`, or `default` if there is none."""
+    return default if start is None else max(-1, min(start, LAST))

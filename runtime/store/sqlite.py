@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import cast
 
+import pyarrow as pa
+
 from runtime.errors import (
     EventNotFound,
     EventScavenged,
@@ -28,7 +30,6 @@ from runtime.store.faults import translated
 from runtime.store.fence import Claim
 from runtime.store.group import Group
 from runtime.store.place import inspect, open_writer
-from runtime.store.policy import SETTINGS, described_by
 from runtime.store.port import (
     Append,
     Appended,
@@ -43,7 +44,8 @@ from runtime.store.port import (
 from runtime.store.pruning import Pruned
 from runtime.store.scavenger import scavenge
 from runtime.store.snapshot import read_snapshot
-from runtime.store.writer import Outcome, Request, Writer
+from runtime.store.table import ROWS, record_batch
+from runtime.store.writer import Outcome, Request, Writer, describes
 
 POLL_SECONDS = 0.1
 """How often a live subscription looks for what another process wrote, unless told otherwise."""
@@ -164,7 +166,7 @@ class SqliteStore:
         last, age = found.revision, found.policy.max_age
         least = found.policy.first(last)
         since = 0 if age is None else time.time_ns() - age * 10**9
-        first = _bounded(start, last) if backwards else max(_bounded(start, 0), least)
+        first = query.bounded(start, last) if backwards else max(query.bounded(start, 0), least)
 
         def fetch(at: int, count: int) -> list[RecordedEvent]:
             bounds = (least, at) if backwards else (at, last)
@@ -186,10 +188,23 @@ class SqliteStore:
     ) -> Iterator[RecordedEvent]:
         """The log in log order; forwards `start` is included, backwards it is not."""
         end = self.end()
-        bounds = (_bounded(start, 0), end)
+        bounds = (query.bounded(start, 0), end)
         if backwards:
-            bounds = (0, min(_bounded(start, query.LAST) - 1, end))
+            bounds = (0, min(query.bounded(start, query.LAST) - 1, end))
         return self._log(bounds, limit, only, backwards=backwards)
+
+    def read_batches(
+        self, start: int | None = None, *, only: Filter = _EVERYTHING
+    ) -> Iterator[pa.RecordBatch]:
+        """The log in log order as record batches; the rows of the tables become columns."""
+        at, end = query.bounded(start, 0), self.end()
+        while at <= end:
+            with self._pool.borrow() as connection:
+                rows = query.log_rows(connection, (at, end), ROWS, only, backwards=False)
+            if not rows:
+                return
+            yield record_batch(rows)
+            at = rows[-1][0] + 1
 
     def subscribe(
         self, after: int | None = None, *, only: Filter = _EVERYTHING
@@ -199,7 +214,7 @@ class SqliteStore:
         `CaughtUp` tells how far the log was looked through, whether or not `only` let
         its last events pass. Ends when the store is closed while it waits.
         """
-        cursor = _bounded(after, -1)
+        cursor = query.bounded(after, -1)
         live = True
         while live:
             end = max(cursor, self.end())
@@ -261,7 +276,7 @@ class SqliteStore:
                     return entries.log_entries(connection, at, count)
                 return entries.stream_entries(connection, found.id, at, count)
 
-        return entries.read_entries(fetch, _bounded(start, 0), limit, of_log=found is None)
+        return entries.read_entries(fetch, query.bounded(start, 0), limit, of_log=found is None)
 
     def scavenge(self, now: int | None = None) -> Pruned:
         """Remove for good what metadata or a deletion hide at `now` (ns; None: by the clock).
@@ -346,7 +361,7 @@ class SqliteStore:
         if self._writer is None:
             raise StoreForbidden(f"store {self._path} is open for reading: open it as a writer")
         outcomes = self._writer.commit(requests)
-        self._descriptions += any(map(_describes, requests))
+        self._descriptions += any(map(describes, requests))
         self._bell.ring()
         return outcomes
 
@@ -375,16 +390,3 @@ class SqliteStore:
                     return True
                 self._bell.wait(rings, self._poll)
         return False
-
-
-def _describes(request: Request) -> bool:
-    """Whether it may change what metadata say."""
-    if isinstance(request, Write):
-        names = (append.stream for append in request.appends)
-        return any(name == SETTINGS or described_by(name) is not None for name in names)
-    return isinstance(request, Delete)
-
-
-def _bounded(start: int | None, default: int) -> int:
-    """A place that SQLite can count to: `start`, or `default` if there is none."""
-    return default if start is None else max(-1, min(start, query.LAST))

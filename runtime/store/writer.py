@@ -10,6 +10,7 @@ from pathlib import Path
 from runtime.errors import StoreClosed, StoreError
 from runtime.store.faults import store_fault, translated
 from runtime.store.fence import Claim, check_fence, raise_epoch
+from runtime.store.policy import SETTINGS, described_by
 from runtime.store.port import Appended, Checkpoint, Delete, Fence, Write
 from runtime.store.pruning import Prune, Pruned, Shrink, prune, shrink
 from runtime.store.snapshot import store_snapshot
@@ -123,3 +124,11 @@ def _store_checkpoints(connection: sqlite3.Connection, checkpoints: Sequence[Che
         " ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor",
         [(checkpoint.name, checkpoint.cursor) for checkpoint in checkpoints],
     )
+
+
+def describes(request: Request) -> bool:
+    """Whether it may change what metadata say."""
+    if isinstance(request, Write):
+        names = (append.stream for append in request.appends)
+        return any(name == SETTINGS or described_by(name) is not None for name in names)
+    return isinstance(request, Delete)

@@ -7,6 +7,8 @@ from itertools import islice
 from threading import RLock
 from types import TracebackType
 
+import pyarrow as pa
+
 from runtime.errors import (
     EventNotFound,
     StoreClosed,
@@ -34,6 +36,7 @@ from runtime.store.port import (
     Snapshot,
     Write,
 )
+from runtime.store.table import record_batches
 
 CURSOR = "CheckpointReached"
 """The type of the events that hold cursors."""
@@ -162,6 +165,12 @@ class KurrentStore:
         if backwards:
             return islice(self._log.backwards(start, only), limit)
         return islice(self._log.forwards(start, end, only), limit)
+
+    def read_batches(
+        self, start: int | None = None, *, only: Filter = _EVERYTHING
+    ) -> Iterator[pa.RecordBatch]:
+        """The log in log order as record batches."""
+        return record_batches(self.read_all(start, only=only))
 
     def subscribe(
         self, after: int | None = None, *, only: Filter = _EVERYTHING

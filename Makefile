@@ -30,6 +30,7 @@ bench: $(READY)  ## Measure speed as ratios to the plain loop, in the same run
 	@$(BIN)/python -m tests.benchmarks.supervisor
 	@$(BIN)/python -m tests.benchmarks.latency
 	@$(BIN)/python -m tests.benchmarks.opening
+	@$(BIN)/python -m tests.benchmarks.store
 
 faults: $(READY) ## Measure recovery, rescaling and scaling on Ray
 	@$(BIN)/python -m tests.benchmarks.faults

@@ -191,6 +191,10 @@ class Subsystem:
         seen = -1
         while True:
             grown = self._caller.growth()
+            if not self._hosts:
+                seen = -1
+                await grown.wait()
+                continue
             written: set[str] | None = None
             with suppress(StoreError):
                 look = partial(self._archive.written, seen)

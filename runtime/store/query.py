@@ -115,7 +115,15 @@ def paged(
 
 def weight(events: Iterable[RecordedEvent]) -> int:
     """The bytes that events count for against `PAGE_BYTES`."""
-    return sum(len(event.data) + len(event.metadata) + len(event.type) for event in events)
+    return sum(_size(event.data, event.metadata, event.type) for event in events)
+
+
+def _size(*texts: bytes | str) -> int:
+    """Their length; what a damaged row holds instead counts for nothing."""
+    try:
+        return sum(map(len, texts))
+    except TypeError:
+        return sum(len(text) for text in texts if isinstance(text, bytes | str))
 
 
 def stream_page(
@@ -317,7 +325,7 @@ def _rows(connection: sqlite3.Connection, sql: str, arguments: tuple[object, ...
     size = 0
     for row in rows:
         found.append(row)
-        size += len(row[4]) + len(row[5]) + len(row[6])
+        size += _size(row[4], row[5], row[6])
         if size >= PAGE_BYTES:
             break
     rows.close()

@@ -152,8 +152,6 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version < 1:
         raise StoreDamaged(f"{path} has the unknown schema {version}: restore it from a copy")
-    if _cut_off(path, _pragma(connection, "page_size")):
-        raise StoreDamaged(f"{path} ends within a page, it was cut off: restore it from a copy")
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -196,15 +194,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _cut_off(path: Path, page: int) -> bool:
-    """Whether a part of the last page is missing, which SQLite would read as zeros.
-
-    While there is a write-ahead log, that may hold the page.
-    """
-    log = path.with_name(f"{path.name}-wal")
-    return path.stat().st_size % page > 0 and not (log.exists() and log.stat().st_size)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.store.wire import server
 from tests.integration.conftest import Ask, Told
-
-
-def skip_unless_announced(service: str) -> None:
-    if not any(service in name for name in server._methods()):
-        pytest.skip(f"the server does not offer {service}")
 
 
 class TestPersistentSubscriptions:
     @pytest.fixture(scope="class")
     @staticmethod
     def told(ask: Ask) -> Told:
-        skip_unless_announced("PersistentSubscriptions")
         return ask("persistent.mjs")
 
     def test_are_managed(self, told: Told) -> None:
@@ -51,7 +44,6 @@ class TestProjections:
     @pytest.fixture(scope="class")
     @staticmethod
     def told(ask: Ask) -> Told:
-        skip_unless_announced("Projections")
         return ask("projections.mjs")
 
     def test_have_a_state_that_follows_the_log(self, told: Told) -> None:

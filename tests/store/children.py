@@ -17,6 +17,28 @@ with SqliteStore.open(sys.argv[1]):
     sys.stdin.read()
 """
 
+WRITE = """
+import sys
+from random import Random
+from runtime.events import NewEvent, named_id
+from runtime.store import Append, Checkpoint, Expected, SqliteStore, Write
+path, life, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+random = Random(seed)
+with SqliteStore.open(path) as store:
+    for batch in range(10_000):
+        sizes = [random.randrange(1, 9) for _ in "ab"]
+        appends = [
+            Append(f"{stream}-{life}", Expected.ANY, [
+                NewEvent(named_id(f"{life}/{batch}/{stream}/{i}"), "T", str(batch).encode(),
+                         f"{size}".encode() + b" " * random.randrange(2000))
+                for i in range(size)
+            ])
+            for stream, size in zip("ab", sizes)
+        ]
+        store.write(Write(appends, [Checkpoint(life, str(batch))]))
+        print(batch, flush=True)
+"""
+
 APPEND = """
 import sys
 from runtime.events import NewEvent, named_id

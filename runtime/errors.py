@@ -103,8 +103,7 @@ class UnknownName(ConfigError):
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f" did you mean {near[0]!r}?" if near else ""
-        listed = ", ".join(names) or "none"
-        super().__init__(f"unknown {what} {name!r}:{hint} Known: {listed}")
+        super().__init__(f"unknown {what} {name!r}:{hint} Known: {', '.join(names) or 'none'}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), str(self))
@@ -283,10 +282,7 @@ class ProjectionInvalid(ProjectionError):
 
 
 class ProjectionFaulted(ProjectionError):
-    """A projection's code failed or broke a limit; `index`: at which event of the call, if known.
-
-    `index` counts the events that were given at once from 0.
-    """
+    """A projection's code failed or broke a limit; `index`: at which event given (from 0)."""
 
     index: int | None = None
 
@@ -346,8 +342,7 @@ class StrategyError(LucentError):
 class Retryable(StrategyError):
     """What a strategy raises to be given an event again `after` seconds, then twice that, ...
 
-    After `attempts` times (1 to 20) the aggregate stays in quarantine. Raises `ValueError`
-    without such a ceiling.
+    After `attempts` times (1 to 20) it stays in quarantine. Raises `ValueError` without those.
 
     >>> Retryable("the oracle has not settled", after=0.5, attempts=3).attempts
     3
@@ -356,10 +351,8 @@ class Retryable(StrategyError):
     def __init__(self, message: str, *, after: float, attempts: int) -> None:
         super().__init__(message)
         if not (0.0 < after <= MOST_AFTER and 1 <= attempts <= MOST_ATTEMPTS):
-            raise ValueError(
-                f"Retryable needs after in (0, {MOST_AFTER:g}] seconds and attempts in"
-                f" [1, {MOST_ATTEMPTS}], got {after!r} and {attempts!r}"
-            )
+            needs = f"after in (0, {MOST_AFTER:g}] seconds and attempts in [1, {MOST_ATTEMPTS}]"
+            raise ValueError(f"Retryable needs {needs}, got {after!r} and {attempts!r}")
         self.after, self.attempts = after, attempts
 
 

@@ -405,6 +405,14 @@ class TestCheckpoint:
             with connected(store) as client, reading(client) as subscription:
                 assert revisions(take(subscription, 2)) == [2, 3]
 
+    def test_nor_by_an_update(self, client: EventStoreDBClient) -> None:
+        append(client, 2)
+        create(client, from_end=True)
+        append(client, 2)
+        client.update_subscription_to_stream("g", "s-1", consumer_strategy="RoundRobin")
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 2)) == [2, 3]
+
     def test_an_update_keeps_it_and_drops_the_consumers(self, client: EventStoreDBClient) -> None:
         append(client, 3)
         create(client)
@@ -541,6 +549,16 @@ class TestEvents:
         client.update_subscription_to_all("g", consumer_strategy="RoundRobin")
         with reading(client, None) as subscription:
             assert [event.stream_name for event in take(subscription, 2)] == ["b-0", "b-1"]
+
+    def test_that_are_large_come_in_pages(self, client: EventStoreDBClient) -> None:
+        events = [NewEvent("T", bytes(90_000)) for _ in range(30)]
+        for event in events:
+            client.append_event("s-1", current_version=ANY, event=event)
+        create(client, read_batch_size=400)
+        client.create_subscription_to_all("g", read_batch_size=400)
+        for stream in ("s-1", None):
+            with reading(client, stream) as subscription:
+                assert revisions(take(subscription, 30)) == [*range(30)]
 
     def test_of_a_stream_that_is_deleted_are_gone(self, client: EventStoreDBClient) -> None:
         append(client, 2)

@@ -52,6 +52,9 @@ class Caller(Protocol):
     async def call(self, act: Callable[[], T]) -> T:
         """What `act` returns, or raises, called on another thread."""
 
+    async def match(self, act: Callable[[], T]) -> T:
+        """As `call`, for what matches regular expressions."""
+
     def growth(self) -> asyncio.Event:
         """Set when something is written after this call."""
 
@@ -139,7 +142,8 @@ class Host:
         of, start, limit = self.subscription, asked.start, asked.limit
         try:
             if isinstance(asked, Read):
-                self.tell(await self._caller.call(lambda: self._archive.page(of, start, limit)))
+                call = self._caller.match if of.only.by_pattern else self._caller.call
+                self.tell(await call(lambda: self._archive.page(of, start, limit)))
             else:
                 name = of.name
                 self.tell(await self._caller.call(lambda: self._archive.parked(name, start, limit)))

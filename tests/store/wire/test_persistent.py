@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import grpc
@@ -559,6 +560,16 @@ class TestEvents:
         for stream in ("s-1", None):
             with reading(client, stream) as subscription:
                 assert revisions(take(subscription, 30)) == [*range(30)]
+
+    def test_that_are_damaged_end_the_call(
+        self, client: EventStoreDBClient, tmp_path: Path
+    ) -> None:
+        append(client, 3)
+        create(client)
+        with closing(sqlite3.connect(tmp_path / "served.db")) as file, file:
+            file.execute("UPDATE events SET data = 5 WHERE type = 'T' AND revision = 1")
+        with reading(client) as subscription, pytest.raises(GrpcError, match="cannot be read"):
+            take(subscription, 3)
 
     def test_of_a_stream_that_is_deleted_are_gone(self, client: EventStoreDBClient) -> None:
         append(client, 2)

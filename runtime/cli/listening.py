@@ -42,7 +42,8 @@ def check_listenable(host: str, port: int) -> None:
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise AddressUnusable(f"{where}, its host is not known ({error}): correct it") from None
+        said = getattr(error, "strerror", None) or error
+        raise AddressUnusable(f"{where} ({said}): correct its host") from None
     refused: OSError | None = None
     for family, kind, protocol, _, place in found:
         try:

@@ -24,7 +24,6 @@ from runtime.errors import (
 from runtime.events import RecordedEvent
 from runtime.store.expectation import refusal
 from runtime.store.kurrent import reads
-from runtime.store.kurrent.address import check_address
 from runtime.store.kurrent.reads import Place
 from runtime.store.opening import shown
 from runtime.store.port import Append, Expected
@@ -71,9 +70,9 @@ class Client(EventStoreDBClient):
     def __init__(self, address: str, *, leader: bool = True) -> None:
         """Reads are made of the `leader`, or else of the node that the address prefers.
 
-        Raises `AddressUnusable`, and what the client raises where it looks for the node.
+        `address` is one that `check_address` lets pass. Raises `AddressUnusable` where a file
+        that it names cannot be read, and what the client raises where it finds no node.
         """
-        check_address(address)
         try:
             super().__init__(address)
         except OSError as error:
@@ -241,6 +240,8 @@ _TOLD: tuple[tuple[type[Exception], Callable[[str, Exception], StoreError]], ...
     (exceptions.SSLError, _untrusted),
 )
 
+_NO_SUCH_NODE = exceptions.FollowerNotFound, exceptions.ReadOnlyReplicaNotFound
+
 RAISED = (exceptions.EventStoreDBClientException, ValueError)
 """What calls raise, beside errors of the store; `ValueError` is that of a closed channel."""
 
@@ -257,6 +258,8 @@ def is_deadline(error: Exception) -> bool:
 
 def reason(error: Exception) -> str:
     """Why a call ended, in the server's words or in gRPC's."""
+    if isinstance(error, _NO_SUCH_NODE):
+        return "the cluster has no node such as nodePreference in the address asks for"
     call = error.args[0] if error.args else None
     return str(call.details()) if isinstance(call, grpc.Call) else str(error)
 

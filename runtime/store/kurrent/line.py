@@ -12,6 +12,7 @@ import grpc
 
 from runtime.errors import StoreClosed, StoreError, StoreUnreachable
 from runtime.store.kurrent import batches
+from runtime.store.kurrent.address import check_address
 from runtime.store.kurrent.client import RAISED, Client, is_deadline, reason, told
 from runtime.store.opening import shown
 from runtime.store.port import Append, Appended
@@ -39,7 +40,11 @@ class Line:
     """
 
     def __init__(self, address: str, patience: float = PATIENCE, *, leader: bool = True) -> None:
-        """Reads are made of the `leader`, or else of the node that the address prefers."""
+        """Reads are made of the `leader`, or else of the node that the address prefers.
+
+        Waits for the server. Raises `AddressUnusable`.
+        """
+        check_address(address)
         self.name = shown(address)
         self.patience = patience
         self._closed = Event()

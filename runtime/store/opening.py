@@ -93,6 +93,16 @@ def typed(place: str | PathLike[str]) -> str:
     return shlex.quote(parts.text(login))
 
 
+def names_password(address: str) -> bool:
+    """Whether an address holds the password of its user, or what may be half of one.
+
+    >>> names_password("esdb://ada:secret@db-1:2113"), names_password("esdb://ada@db-1:2113")
+    (True, False)
+    """
+    parts = _Parts.of(address)
+    return ":" in (parts.login or "") or shown(address).endswith("://...")
+
+
 def _with_password(address: str) -> str:
     """The address with the password of its user, if it names one without it."""
     parts = _Parts.of(address)

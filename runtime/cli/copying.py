@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.progress import Progress
 
 from runtime.cli.screen import errors, printable, say
+from runtime.errors import AddressUnusable
+from runtime.store import is_address, shown
 from runtime.store.upkeep import Copy
+
+NewStore = Annotated[str, typer.Argument(help="The store to make, a file, where there is none.")]
+
+
+def file_at(place: str) -> Path:
+    """The path of a store's file, or of one to make; raises `AddressUnusable` for an address."""
+    if is_address(place):
+        raise AddressUnusable(
+            f"{shown(place)} is a server, and this works on files: name a file, or use what"
+            " KurrentDB has for it"
+        )
+    return Path(place)
 
 
 def say_copy(what: str, copy: Copy) -> None:

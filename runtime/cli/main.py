@@ -33,6 +33,7 @@ def main() -> None:
 
 
 def _run() -> int:
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would log is told as an error
     from runtime.cli.screen import OutputClosed, complain, errors  # noqa: PLC0415
 
     try:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from cryptography.x509 import load_pem_x509_certificates
 
+from runtime.cli.copying import file_at
+from runtime.cli.listening import (
+    PORT,
+    address,
+    certificates,
+    check_listenable,
+    check_pair,
+    is_loopback,
+    read_pem,
+)
 from runtime.cli.screen import complain, say
 from runtime.errors import AddressUnusable, ConfigError, UsersUnusable
 from runtime.store import SqliteStore
@@ -20,10 +27,7 @@ from runtime.store.access import Directory
 if TYPE_CHECKING:
     from runtime.store.wire import Access, Serving
 
-PORT = 2113
-"""The port that KurrentDB's clients expect."""
-
-Path_ = Annotated[Path, typer.Argument(help="The store; made if it is missing.")]
+Store = Annotated[str, typer.Argument(help="The store, a file; made if it is missing.")]
 Listen = Annotated[
     str,
     typer.Option(help="Host and port to listen on; port 0 takes a free one.", metavar="HOST:PORT"),
@@ -68,7 +72,7 @@ Projections = Annotated[
 
 
 def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
-    path: Path_,
+    store: Store,
     listen: Listen = f"127.0.0.1:{PORT}",
     tls_cert: Certificate = None,
     tls_key: Key = None,
@@ -83,15 +87,15 @@ def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
     Without --users nobody is asked who they are: listen on an address that only friends can
     reach. The file of users is read again at SIGHUP.
     """
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from runtime.store.wire import Serving  # noqa: PLC0415 (gRPC takes long to load)
 
-    host, port = _address(listen)
+    path = file_at(store)
+    host, port = address(listen)
     if (tls_cert is None) != (tls_key is None):
         raise AddressUnusable("TLS needs both: give --tls-cert and --tls-key")
     if tls_client_ca is not None and tls_cert is None:
         raise AddressUnusable("--tls-client-ca needs TLS: give --tls-cert and --tls-key")
-    if users is not None and tls_cert is None and not _loopback(host):
+    if users is not None and tls_cert is None and not is_loopback(host):
         raise AddressUnusable(
             f"passwords would travel to {host} in clear: give --tls-cert and --tls-key,"
             " or listen on 127.0.0.1"
@@ -100,12 +104,12 @@ def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
         host,
         port,
         advertise,
-        _read(tls_cert),
-        _read(tls_key),
+        *check_pair(tls_cert, tls_key),
         _authority(tls_client_ca),
         _access(users, anonymous=allow_anonymous),
         start_standard_projections=start_standard_projections,
     )
+    check_listenable(host, port)
     with SqliteStore.open(path) as opened:
         asyncio.run(_serve(opened, serving))
 
@@ -145,33 +149,7 @@ def _access(users: Path | None, *, anonymous: bool) -> Access | None:
 
 
 def _authority(path: Path | None) -> bytes | None:
-    pem = _read(path)
+    pem = read_pem(path)
     if pem is not None:
-        try:
-            load_pem_x509_certificates(pem)
-        except ValueError:
-            raise AddressUnusable(f"{path} holds no certificates: give them as PEM") from None
+        certificates(pem, path)
     return pem
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _address(listen: str) -> tuple[str, int]:
-    host, separator, number = listen.rpartition(":")
-    if not separator or not host or not number.isdecimal() or int(number) > 65535:
-        raise AddressUnusable(f"{listen!r} is no address: give HOST:PORT, as 127.0.0.1:{PORT}")
-    return host, int(number)
-
-
-def _read(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AddressUnusable(f"{path} cannot be read ({error.strerror}): check the path") from None

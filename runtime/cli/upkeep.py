@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from runtime.cli.copying import say_copy, working
+from runtime.cli.copying import NewStore, file_at, say_copy, working
 from runtime.cli.screen import plain, printable, say
-from runtime.errors import AddressUnusable, ConfigError
+from runtime.errors import ConfigError
 from runtime.events import parse_time
-from runtime.store import SqliteStore, is_address, shown
+from runtime.store import SqliteStore
 from runtime.store import upkeep as care
 from runtime.store.upkeep import Checkup
 
@@ -19,6 +18,7 @@ LOCK_WAIT = 10.0
 """Seconds to wait for a writer that has not let go of the store yet."""
 
 Store = Annotated[str, typer.Argument(help="The store, a file.")]
+Backup = Annotated[str, typer.Argument(help="A backup, or any store.")]
 
 
 def check(store: Store) -> None:
@@ -26,7 +26,7 @@ def check(store: Store) -> None:
 
     A run may be writing to it. Signatures and chains are checked by 'lucent verify'.
     """
-    checkup = care.check(_file(store))
+    checkup = care.check(file_at(store))
     for finding in checkup.findings:
         say(("damaged", "red"), f" {printable(str(finding))}")
     if checkup.sound:
@@ -40,19 +40,19 @@ def check(store: Store) -> None:
 
 def backup(
     store: Store,
-    file: Annotated[Path, typer.Argument(help="The backup to make, where there is no file.")],
+    file: Annotated[str, typer.Argument(help="The backup to make, where there is no file.")],
 ) -> None:
     """Copy a store as it is at this moment, and check the copy; a run may be writing to it.
 
     The copy is a store: every command can read it.
     """
     with working("copying pages") as told:
-        say_copy("backed up", care.backup(_file(store), file, told))
+        say_copy("backed up", care.backup(file_at(store), file_at(file), told))
 
 
 def restore(
-    backup: Annotated[Path, typer.Argument(help="A backup, or any store.")],
-    store: Annotated[Path, typer.Argument(help="The store to make, where there is none.")],
+    backup: Backup,
+    store: NewStore,
     position: Annotated[
         int | None, typer.Option(help="Up to this position of the log (included).")
     ] = None,
@@ -68,7 +68,8 @@ def restore(
         raise ConfigError("--position and --time exclude each other: give one of them")
     moment = None if time is None else _moment(time)
     with working("copying pages") as told:
-        copy = care.restore(backup, store, position=position, time=moment, progress=told)
+        origin, target = file_at(backup), file_at(store)
+        copy = care.restore(origin, target, position=position, time=moment, progress=told)
     say_copy("restored", copy)
 
 
@@ -77,15 +78,9 @@ def scavenge(store: Store) -> None:
 
     What stays keeps its place and can be verified as before.
     """
-    with SqliteStore.open(_file(store), create=False, wait=LOCK_WAIT) as opened:
+    with SqliteStore.open(file_at(store), create=False, wait=LOCK_WAIT) as opened:
         pruned = opened.scavenge()
     say(f"scavenged {plain(pruned.events)} events of {plain(pruned.size)} bytes")
-
-
-def _file(store: str) -> Path:
-    if is_address(store):
-        raise AddressUnusable(f"{shown(store)} is a server: use what KurrentDB has for this")
-    return Path(store)
 
 
 def _extent(checkup: Checkup) -> str:

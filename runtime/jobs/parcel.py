@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import normpath
 from pathlib import Path
+from urllib.parse import parse_qsl
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from runtime.errors import ConfigError, FeedMissing
 from runtime.jobs.beside import modules_beside
 from runtime.jobs.config import PACKAGE, RunConfig, load_config, resolve_path
 from runtime.jobs.planning import appoint
+from runtime.store import is_address, shown
+from runtime.store.opening import VARIABLE, names_password
 
 UPLOAD_BYTES = 100 * 1024 * 1024
 """What Ray's dashboard takes in one request; all that is sent must be smaller, packed."""
 
 _CHUNK = 1024 * 1024
 _PACKED = (".parquet", ".gz")
+_CERTIFICATES = {"tlscafile", "usercertfile", "userkeyfile"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,9 @@ def gather(path: str | Path, store: str | None = None) -> Parcel:
     """What the run of a config file needs on a cluster; `store` replaces the config's.
 
     Feeds with a relative path and modules beside the config are sent; paths that are absolute
-    or begin with `~` or `package:` are the cluster's. Raises `ConfigError` for a store or keys
-    that are not the cluster's, and what `load_config` and `appoint` raise.
+    or begin with `~` or `package:` are the cluster's, and so is a server that holds the store.
+    Raises `ConfigError` for a store, certificates or keys that are not the cluster's, for an
+    address with a password, and what `load_config` and `appoint` raise.
     """
     config = load_config(path)
     file = resolve_path(str(path), Path())
@@ -90,12 +95,9 @@ def _check_size(parcel: Parcel, target: Path) -> None:
 def _kept_there(config: RunConfig, store: str | None) -> list[str]:
     """The store and the keys, which are the cluster's own."""
     path = config.store.path if store is None else store
-    if not _is_there(path):
-        raise ConfigError(
-            f"[store] path {path!r} would be gone with the job: give an absolute path on the"
-            " cluster's head, there or with --store"
-        )
-    kept = [path]
+    if is_address(config.store.path):
+        _check_secret(config.store.path)
+    kept = _reached_there(path) if is_address(path) else [_found_there(path)]
     keys = config.keys
     if keys.demo:
         return kept
@@ -112,6 +114,41 @@ def _kept_there(config: RunConfig, store: str | None) -> list[str]:
             )
         kept.append(value)
     return kept
+
+
+def _found_there(path: str) -> str:
+    if _is_there(path):
+        return path
+    raise ConfigError(
+        f"[store] path {path!r} would be gone with the job: give an absolute path on the"
+        " cluster's head, there or with --store"
+    )
+
+
+def _reached_there(address: str) -> list[str]:
+    """A server, which the cluster's head reaches, and the certificates that it needs for it."""
+    _check_secret(address)
+    files = [
+        (option, path)
+        for option, path in parse_qsl(address.partition("?")[2])
+        if option.lower() in _CERTIFICATES
+    ]
+    for option, path in files:
+        if not Path(path).is_absolute():
+            raise ConfigError(
+                f"[store] {option} {path!r} of {shown(address)} is not sent: give its absolute"
+                " path on the cluster's head"
+            )
+    return [shown(address), *(path for _, path in files)]
+
+
+def _check_secret(address: str) -> None:
+    """Raise `ConfigError` for a password: Ray shows a job's command and keeps what is sent."""
+    if names_password(address):
+        raise ConfigError(
+            f"[store] the address of {shown(address)} holds a password, which is never sent:"
+            f" name the user alone, and set {VARIABLE} on the cluster's head where Ray is started"
+        )
 
 
 def _is_there(path: str) -> bool:

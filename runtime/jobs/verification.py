@@ -25,7 +25,7 @@ from runtime.events import (
 )
 from runtime.identity import Damage, StreamCheck, Trust, run_root
 from runtime.jobs.journal import started_runs
-from runtime.store import TOMBSTONE, TOMBSTONE_TYPE, EventStore, Filter, open_store
+from runtime.store import BOOKS, TOMBSTONE, TOMBSTONE_TYPE, EventStore, Filter, open_store
 
 THREADS = 8
 """Streams checked at the same time: checking a signature needs no interpreter lock."""
@@ -143,8 +143,8 @@ def _is_system(name: object) -> bool:
 
 
 def _is_unsigned(name: object) -> bool:
-    """Whether a stream is one of the store's own: metadata of streams, links."""
-    return isinstance(name, str) and name.startswith("$")
+    """Whether a stream is one of the store's own: metadata, links, the books of served runs."""
+    return isinstance(name, str) and name.startswith(("$", BOOKS))
 
 
 def _agents(run: RunStarted) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from runtime.store.expectation import TOMBSTONE, Head, History, judge
 from runtime.store.opening import is_address, open_store, shown, typed
-from runtime.store.policy import TOMBSTONE_TYPE
+from runtime.store.policy import BOOKS, TOMBSTONE_TYPE
 from runtime.store.port import (
     Append,
     Appended,
@@ -21,6 +21,7 @@ from runtime.store.schema import SCHEMA_VERSION
 from runtime.store.sqlite import SqliteStore
 
 __all__ = [
+    "BOOKS",
     "SCHEMA_VERSION",
     "TOMBSTONE",
     "TOMBSTONE_TYPE",

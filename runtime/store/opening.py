@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from os import PathLike
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote
 
 from runtime.errors import AddressUnusable
 from runtime.store.port import EventStore
@@ -17,6 +19,28 @@ SCHEMES = ("esdb", "esdb+discover")
 
 VARIABLE = "LUCENT_STORE_PASSWORD"
 """The environment variable with the password of a user whom an address names without one."""
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:([^/?#]*)@)?([^/?#]*)(.*)", re.DOTALL)
+
+
+class _Parts(NamedTuple):
+    """The pieces of an address; `login` is None where it names no user."""
+
+    scheme: str
+    login: str | None
+    hosts: str
+    rest: str
+
+    @classmethod
+    def of(cls, address: str) -> _Parts:
+        found = _ADDRESS.fullmatch(address)
+        assert found is not None
+        return cls(*found.groups())
+
+    def text(self, login: str | None) -> str:
+        """The address with another login."""
+        user = "" if login is None else f"{login}@"
+        return f"{self.scheme}://{user}{self.hosts}{self.rest}"
 
 
 def open_store(
@@ -31,16 +55,16 @@ def open_store(
         return SqliteStore.open(place, writer=writer, wait=wait)
     from runtime.store.kurrent import KurrentStore  # noqa: PLC0415 (takes a second to import)
 
-    return KurrentStore.open(_with_password(urlsplit(str(place))), writer=writer)
+    return KurrentStore.open(_with_password(str(place)), writer=writer)
 
 
 def is_address(place: str | PathLike[str]) -> bool:
-    """Whether `place` is the address of a server, not a path.
+    """Whether `place` is the address of a server, also one that no store can be at, not a path.
 
     >>> is_address("esdb://db-1:2113"), is_address("esdb/events.db"), is_address(Path("a.db"))
     (True, False, False)
     """
-    return isinstance(place, str) and place.partition("://")[0] in SCHEMES
+    return isinstance(place, str) and _ADDRESS.fullmatch(place) is not None
 
 
 def shown(place: str | PathLike[str]) -> str:
@@ -51,8 +75,9 @@ def shown(place: str | PathLike[str]) -> str:
     """
     if not is_address(place):
         return str(Path(place))
-    parts = urlsplit(str(place))
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    parts = _Parts.of(str(place))
+    hosts = "..." if "@" in parts.rest and ":" in parts.hosts and not parts.login else parts.hosts
+    return f"{parts.scheme}://{hosts}"
 
 
 def typed(place: str | PathLike[str]) -> str:
@@ -63,17 +88,27 @@ def typed(place: str | PathLike[str]) -> str:
     """
     if not is_address(place):
         return shlex.quote(str(Path(place)))
-    parts = urlsplit(str(place))
-    login, at, hosts = parts.netloc.rpartition("@")
-    return shlex.quote(parts._replace(netloc=f"{login.partition(':')[0]}{at}{hosts}").geturl())
+    parts = _Parts.of(str(place))
+    login = None if parts.login is None else parts.login.partition(":")[0]
+    return shlex.quote(parts.text(login))
 
 
-def _with_password(address: SplitResult) -> str:
+def names_password(address: str) -> bool:
+    """Whether an address holds the password of its user, or what may be half of one.
+
+    >>> names_password("esdb://ada:secret@db-1:2113"), names_password("esdb://ada@db-1:2113")
+    (True, False)
+    """
+    parts = _Parts.of(address)
+    return ":" in (parts.login or "") or shown(address).endswith("://...")
+
+
+def _with_password(address: str) -> str:
     """The address with the password of its user, if it names one without it."""
-    login, at, hosts = address.netloc.rpartition("@")
-    if not at or ":" in login:
-        return address.geturl()
+    parts = _Parts.of(address)
+    if parts.scheme not in SCHEMES or parts.login is None or ":" in parts.login:
+        return address
     password = os.environ.get(VARIABLE)
-    if password is None:
-        raise AddressUnusable(f"{address.geturl()} names a user without password: set {VARIABLE}")
-    return address._replace(netloc=f"{login}:{quote(password, safe='')}@{hosts}").geturl()
+    if not password:
+        raise AddressUnusable(f"{address} names a user without password: set {VARIABLE}")
+    return parts.text(f"{parts.login}:{quote(password, safe='')}")

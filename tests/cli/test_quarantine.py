@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runtime.store import SqliteStore
+from runtime.store.wire import Serving
 from tests.cli.conftest import Lucent
 from tests.support.jobs import write_rates
+from tests.support.served import served
 from tests.support.strategies import HERE, Moody
 
 CONFIG = f"""
@@ -106,3 +109,21 @@ def test_what_is_not_in_quarantine_is_told(sick: Lucent, command: tuple[str, ...
     ended = sick("quarantine", *command)
     assert ended.code == 2
     assert f"in quarantine: moody {POOL}" in ended.err
+
+
+def test_a_run_on_a_server_is_looked_at_and_released(
+    sick: Lucent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SqliteStore.open("served.db") as store, served(store, Serving(port=0)) as port:
+        place = f"esdb://localhost:{port}?tls=false"
+        Path("moody.toml").write_text(CONFIG.replace("log.db", place), encoding="utf-8")
+        ended = sick("run", "moody.toml")
+        assert f"lucent quarantine list '{place}'" in ended.out
+        assert POOL in sick("quarantine", "list", place).out
+        assert "RuntimeError: I do not like" in sick("quarantine", "show", place, "moody", POOL).out
+        assert sick("quarantine", "prove", place, "moody", POOL).code == 1
+        monkeypatch.setattr(Moody, "hated", ())
+        whole = sick("run", "moody.toml", "--store", "whole.db")
+        assert sick("quarantine", "release", "moody.toml", "moody", POOL).root == whole.root
+        assert sick("verify", place).code == 0
+    assert sick("verify", "served.db", "--root", whole.root).code == 0

@@ -10,6 +10,12 @@ from urllib.parse import urlsplit
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
 from esdbclient.exceptions import GrpcError
 
@@ -111,7 +117,15 @@ def test_an_address_in_use(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert f"{listen} cannot be listened on" in complaint_of(tmp_path, "--listen", listen)
+        complaint = complaint_of(tmp_path, "--listen", listen)
+    assert f"{listen} cannot be listened on (Address already in use)" in complaint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_that_is_not_known(lucent: Lucent) -> None:
+    line = told(lucent("store", "serve", "a.db", "--listen", "no.such.host.invalid:2113"))
+    assert "no.such.host.invalid:2113 cannot be listened on" in line
+    assert not Path("a.db").exists()
 
 
 def test_a_certificate_that_is_none(tmp_path: Path) -> None:
@@ -119,7 +133,29 @@ def test_a_certificate_that_is_none(tmp_path: Path) -> None:
     options = ("--listen", "127.0.0.1:0", "--tls-cert", "bad.pem")
     assert "--tls-key" in complaint_of(tmp_path, *options)
     assert "gone.pem cannot be read" in complaint_of(tmp_path, *options, "--tls-key", "gone.pem")
-    assert "belong together" in complaint_of(tmp_path, *options, "--tls-key", "bad.pem")
+    assert "bad.pem holds no certificates" in complaint_of(
+        tmp_path, *options, "--tls-key", "bad.pem"
+    )
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_a_key_that_is_not_the_certificates(lucent: Lucent, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    certify(tmp_path / "other")
+    certify(tmp_path)
+    secret = load_pem_private_key((tmp_path / "tls.key").read_bytes(), None)
+    sealed = secret.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"open sesame")
+    )
+    (tmp_path / "sealed.key").write_bytes(sealed)
+    options = ("store", "serve", "a.db", "--listen", "127.0.0.1:0", "--tls-cert", "tls.crt")
+    for key, words in (
+        ("other/tls.key", "tls.crt and other/tls.key do not belong together"),
+        ("sealed.key", "sealed.key is encrypted"),
+        ("ca.crt", "ca.crt holds no private key"),
+    ):
+        assert words in told(lucent(*options, "--tls-key", key))
+    assert not (tmp_path / "a.db").exists()
 
 
 def append(uri: str) -> object:

@@ -150,6 +150,9 @@ def test_without_permission(lucent: Lucent, locked_away: Path) -> None:
         assert lucent("decisions", "small.db").code == 0
         line = told(lucent("decisions", "small.db", "--format", "jsonl", "--out", "out.jsonl"))
         assert "cannot write out.jsonl: Permission denied" in line
+        for target in (["backup", "small.db", "new.db"], ["export", "small.db", "new.ndjson"]):
+            line = told(lucent("store", *target))
+            assert f"no permission to write in {locked_away}" in line
     (locked_away / "small.db").chmod(0)
     (locked_away / "rates.parquet").chmod(0)
     with unprivileged():

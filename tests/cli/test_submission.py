@@ -99,6 +99,32 @@ def test_a_store_that_would_be_gone_is_refused(small: Path) -> None:
         gather(small)
 
 
+def test_a_server_is_reached_from_the_cluster(small: Path) -> None:
+    place = "esdb://ada@db-1:2113,db-2:2113?tlsCaFile=/etc/lucent/ca.crt"
+    assert gather(small, place).there == ("esdb://db-1:2113,db-2:2113", "/etc/lucent/ca.crt")
+    edit(small, 'path = "small.db"', 'path = "esdb://db-1:2113?tls=false"')
+    assert gather(small).there == ("esdb://db-1:2113",)
+
+
+def test_certificates_of_a_server_that_are_not_the_clusters(small: Path) -> None:
+    with pytest.raises(ConfigError, match=r"tlsCaFile 'ca\.crt' of esdb://db:2113 is not sent"):
+        gather(small, "esdb://ada@db:2113?tlsCaFile=ca.crt")
+
+
+@pytest.mark.parametrize("option", ["esdb://db:2113?tls=false", THERE, None])
+def test_a_password_of_a_store_is_never_sent(option: str | None, small: Path) -> None:
+    edit(small, 'path = "small.db"', 'path = "esdb://ada:hidden@db:2113"')
+    with pytest.raises(ConfigError, match="LUCENT_STORE_PASSWORD") as refused:
+        gather(small, option)
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_password_in_the_command_is_never_sent(small: Path) -> None:
+    with pytest.raises(ConfigError, match="holds a password") as refused:
+        gather(small, "esdb://ada:hidden@db:2113?tls=false")
+    assert "hidden" not in str(refused.value)
+
+
 @pytest.mark.parametrize("keys", ['directory = "keys"', "", 'directory = "../keys"'])
 def test_keys_are_never_sent(keys: str, small: Path) -> None:
     edit(small, "demo = true", keys)

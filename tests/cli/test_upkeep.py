@@ -132,11 +132,28 @@ class TestRefused:
         (tmp_path / "log.db").write_bytes(b"no store" * 1000)
         assert "log.db is damaged" in told(lucent("store", *COMMANDS[command]), 1)
 
-    @pytest.mark.parametrize("command", ["check", "backup", "scavenge"])
-    def test_a_server(self, lucent: Lucent, command: str) -> None:
-        arguments = [each.replace("log.db", "esdb://me:pw@db:2113") for each in COMMANDS[command]]
-        line = told(lucent("store", *arguments))
-        assert "esdb://db:2113 is a server" in line
+    @pytest.mark.parametrize("scheme", ["esdb", "esdb+discover", "kurrentdb"])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("check", "SERVER"),
+            ("backup", "SERVER", "kept.db"),
+            ("backup", "log.db", "SERVER"),
+            ("restore", "SERVER", "again.db"),
+            ("restore", "log.db", "SERVER"),
+            ("scavenge", "SERVER"),
+            ("export", "log.db", "SERVER"),
+            ("import", "log.ndjson", "SERVER"),
+            ("serve", "SERVER"),
+        ],
+    )
+    def test_a_server(
+        self, lucent: Lucent, store: Path, arguments: tuple[str, ...], scheme: str
+    ) -> None:
+        server = f"{scheme}://me:secret@db:2113"
+        line = told(lucent("store", *(each.replace("SERVER", server) for each in arguments)))
+        assert f"{scheme}://db:2113 is a server" in line
+        assert "secret" not in line
 
     @pytest.mark.parametrize("command", ["backup", "restore", "export"])
     def test_where_something_stands(self, lucent: Lucent, store: Path, command: str) -> None:

@@ -68,6 +68,7 @@ def test_a_run_on_kurrentdb_ends_in_the_root_of_a_file(port: int, tmp_path: Path
     outcome = run(on(address(port), tmp_path))
     assert (outcome.completed, outcome.root) == (True, ROOT)
     check(address(port), outcome.root)
+    check(str(tmp_path / "served.db"), outcome.root)
     assert len(decisions(address(port))) == outcome.decisions
     again = run(on(address(port), tmp_path))
     assert (again.resumed, again.events, again.root) == (True, 0, ROOT)

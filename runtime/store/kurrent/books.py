@@ -14,8 +14,7 @@ import msgspec
 
 from runtime.errors import StoreDamaged
 from runtime.events import NewEvent, RecordedEvent
-from runtime.store.kurrent.filtering import BOOKS
-from runtime.store.policy import METADATA_TYPE, metastream
+from runtime.store.policy import BOOKS, METADATA_TYPE, metastream
 from runtime.store.port import Append, Expected
 
 CLAIMED, PIECE, BEGUN = "FenceClaimed", "WritePiece", "WriteBegun"

@@ -25,6 +25,7 @@ from runtime.events import RecordedEvent
 from runtime.store.expectation import refusal
 from runtime.store.kurrent import reads
 from runtime.store.kurrent.reads import Place
+from runtime.store.opening import shown
 from runtime.store.port import Append, Expected
 
 CALL_SECONDS = 30.0
@@ -69,12 +70,14 @@ class Client(EventStoreDBClient):
     def __init__(self, address: str, *, leader: bool = True) -> None:
         """Reads are made of the `leader`, or else of the node that the address prefers.
 
-        Raises `AddressUnusable`.
+        `address` is one that `check_address` lets pass. Raises `AddressUnusable` where a file
+        that it names cannot be read, and what the client raises where it finds no node.
         """
         try:
             super().__init__(address)
-        except (ValueError, OSError) as error:
-            raise AddressUnusable(f"not an address of a KurrentDB: {error}") from None
+        except OSError as error:
+            file = f"cannot read {error.filename} ({error.strerror})"
+            raise AddressUnusable(f"{shown(address)}: {file}: correct the address") from None
         spec = self.connection_spec
         if spec.username is not None:
             login, secret = unquote(spec.username), unquote(spec.password or "")
@@ -203,7 +206,7 @@ def _of_code(code: grpc.StatusCode, error: Exception) -> StoreError:
         return _denied("", error)
     if "invalid position" in str(error):
         return PositionInvalid(str(error))
-    return StoreUnreachable(f"the server does not serve the store: {error}")
+    return StoreUnreachable(f"the server does not serve the store: {reason(error)}")
 
 
 def _missing(stream: str, _error: Exception | None = None) -> StoreError:
@@ -215,11 +218,19 @@ def _deleted(stream: str, _error: Exception) -> StoreError:
 
 
 def _denied(_stream: str, error: Exception) -> StoreError:
-    return StoreForbidden(f"the server denies access: see user, password and $acl ({error})")
+    return StoreForbidden(
+        f"the server denies access ({reason(error)}): see user and password; the user must be in"
+        " $admins"
+    )
 
 
 def _untrusted(_stream: str, error: Exception) -> StoreError:
-    return StoreUnreachable(f"no TLS with the server: see tlsCaFile in the address ({error})")
+    why = reason(error)
+    if "WRONG_VERSION_NUMBER" in why:
+        return StoreUnreachable("the server answers without TLS: write tls=false in the address")
+    if "empty address list" in why:
+        why = "the file of certificates cannot be used"
+    return StoreUnreachable(f"no TLS with the server ({why}): see tlsCaFile in the address")
 
 
 _TOLD: tuple[tuple[type[Exception], Callable[[str, Exception], StoreError]], ...] = (
@@ -228,6 +239,8 @@ _TOLD: tuple[tuple[type[Exception], Callable[[str, Exception], StoreError]], ...
     (exceptions.AccessDeniedError, _denied),
     (exceptions.SSLError, _untrusted),
 )
+
+_NO_SUCH_NODE = exceptions.FollowerNotFound, exceptions.ReadOnlyReplicaNotFound
 
 RAISED = (exceptions.EventStoreDBClientException, ValueError)
 """What calls raise, beside errors of the store; `ValueError` is that of a closed channel."""
@@ -241,6 +254,14 @@ def cannot_hold(error: ValueError) -> StoreError:
 def is_deadline(error: Exception) -> bool:
     """Whether a call ended because its time was over."""
     return isinstance(error, exceptions.DeadlineExceeded)
+
+
+def reason(error: Exception) -> str:
+    """Why a call ended, in the server's words or in gRPC's."""
+    if isinstance(error, _NO_SUCH_NODE):
+        return "the cluster has no node such as nodePreference in the address asks for"
+    call = error.args[0] if error.args else None
+    return str(call.details()) if isinstance(call, grpc.Call) else str(error)
 
 
 def _code(error: Exception) -> grpc.StatusCode | None:

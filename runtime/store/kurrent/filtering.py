@@ -13,9 +13,6 @@ from runtime.events import RecordedEvent
 from runtime.store.pattern import matches
 from runtime.store.port import Filter
 
-BOOKS = "lucent-"
-"""Begins the names of the streams in which the adapter keeps its books."""
-
 _HIDDEN = r"(?!(\$\$)?(lucent-|\$[^$]))"
 _OWN = re.compile(_HIDDEN)
 _SPECIAL = re.compile(r"[.^$*+?()\[\]{}|\\#\s-]")

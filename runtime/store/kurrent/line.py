@@ -12,12 +12,16 @@ import grpc
 
 from runtime.errors import StoreClosed, StoreError, StoreUnreachable
 from runtime.store.kurrent import batches
-from runtime.store.kurrent.client import RAISED, Client, is_deadline, told
+from runtime.store.kurrent.address import check_address
+from runtime.store.kurrent.client import RAISED, Client, is_deadline, reason, told
 from runtime.store.opening import shown
 from runtime.store.port import Append, Appended
 
 PATIENCE = 60.0
 """Seconds for which a call is tried again, before the server counts as gone."""
+
+GREETING = 10.0
+"""Those for a server that is to be read from only, until it has answered once."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Seconds between tries: doubled each time, of which between half and all is waited."""
@@ -29,18 +33,22 @@ T = TypeVar("T")
 
 
 class Line:
-    """The calls of a store to its server, tried again for `patience` seconds.
+    """The calls of a store to its server, tried again for `patience` seconds, which may be changed.
 
     Raises `StoreUnreachable` once that is over, `StoreClosed` when it is closed meanwhile,
     and what will not change by waiting at once.
     """
 
     def __init__(self, address: str, patience: float = PATIENCE, *, leader: bool = True) -> None:
-        """Reads are made of the `leader`, or else of the node that the address prefers."""
+        """Reads are made of the `leader`, or else of the node that the address prefers.
+
+        Waits for the server. Raises `AddressUnusable`.
+        """
+        check_address(address)
         self.name = shown(address)
-        self._client = Client(address, leader=leader)
-        self._patience = patience
+        self.patience = patience
         self._closed = Event()
+        self._client = self._connected(address, leader=leader)
 
     @property
     def closed(self) -> bool:
@@ -116,11 +124,25 @@ class Line:
                 self._mend(channel, error)
 
     def _pauses(self) -> Iterator[float]:
-        until = monotonic() + self._patience
+        until = monotonic() + self.patience
         pause = FIRST_PAUSE
         while monotonic() < until:
             yield pause * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _connected(self, address: str, *, leader: bool) -> Client:
+        """A client that has found its node."""
+        pauses = self._pauses()
+        while True:
+            try:
+                return Client(address, leader=leader)
+            except RAISED as error:
+                cause = error.__cause__
+                self._judge(cause if isinstance(cause, RAISED) else error, "")
+                pause = next(pauses, None)
+                if pause is None:
+                    raise self._silent(error) from None
+                self._wait(pause)
 
     def _check(self) -> None:
         if self.closed:
@@ -134,8 +156,8 @@ class Line:
 
     def _silent(self, error: Exception) -> StoreUnreachable:
         return StoreUnreachable(
-            f"{self.name} gave no answer for {self._patience:g} s ({_named(error)}): see that"
-            " the server is up and can be reached; run again to go on"
+            f"{self.name} gave no answer for {self.patience:g} s ({_named(error)}): see that"
+            " a KurrentDB is up there, with TLS or without as the address says; run again to go on"
         )
 
     def _wait(self, seconds: float) -> None:
@@ -150,4 +172,4 @@ class Line:
 
 
 def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip(": ")
+    return f"{type(error).__name__}: {reason(error)}".strip(": ")

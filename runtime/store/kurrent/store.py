@@ -20,7 +20,7 @@ from runtime.store.expectation import TOMBSTONE
 from runtime.store.kurrent import books
 from runtime.store.kurrent.client import cannot_hold
 from runtime.store.kurrent.heads import Heads, KnownHeads
-from runtime.store.kurrent.line import PATIENCE, Line
+from runtime.store.kurrent.line import GREETING, PATIENCE, Line
 from runtime.store.kurrent.log import Log
 from runtime.store.kurrent.parts import Parts
 from runtime.store.kurrent.register import Register
@@ -68,12 +68,15 @@ class KurrentStore:
     def open(cls, address: str, *, writer: bool = True, patience: float = PATIENCE) -> KurrentStore:
         """Open the store at `address`, which has the form of EventStoreDB's connection strings.
 
-        Without `writer` nothing can be written. Raises `AddressUnusable`, `StoreUnreachable`
-        or `StoreForbidden`.
+        Without `writer` nothing can be written, and a server that is away at first is given
+        up after `GREETING` seconds. Raises `AddressUnusable`, `StoreUnreachable` or
+        `StoreForbidden`.
         """
-        store = cls(Line(address, patience, leader=writer), writer=writer)
+        line = Line(address, patience if writer else min(patience, GREETING), leader=writer)
+        store = cls(line, writer=writer)
         try:
             store.end()
+            line.patience = patience
         except BaseException:
             store.close()
             raise

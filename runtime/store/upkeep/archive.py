@@ -100,7 +100,10 @@ def _read(path: Path) -> Iterator[None]:
         said = error.strerror or error
         raise ArchiveInvalid(f"{path} cannot be read ({said}): check the path") from None
     except pa.ArrowException as error:
-        raise ArchiveInvalid(f"{path} is truncated, or no Parquet file: {error}") from None
+        said = str(error).rstrip(".")
+        raise ArchiveInvalid(
+            f"{path} is truncated, or no Parquet file ({said}); nothing was imported"
+        ) from None
 
 
 @contextmanager

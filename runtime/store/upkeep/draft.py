@@ -9,7 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runtime.errors import StoreDamaged, StoreExists
+from runtime.errors import StoreDamaged, StoreExists, StoreForbidden
 from runtime.store.faults import translated
 from runtime.store.schema import sync_folder
 
@@ -28,7 +28,7 @@ def drafted(target: Path) -> Iterator[Path]:
     """
     with translated(target):
         refuse_existing(target)
-        with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        with _folder(target) as folder:
             draft = Path(folder) / target.name
             yield draft
             _sync(draft)
@@ -50,6 +50,16 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 digest of a file (hex), as `sha256sum` tells it."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+def _folder(target: Path) -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
+    except PermissionError:
+        raise StoreForbidden(
+            f"no permission to write in {target.parent}: change the permissions, or name a file in"
+            " another folder"
+        ) from None
 
 
 def _put(draft: Path, target: Path) -> None:

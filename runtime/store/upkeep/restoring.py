@@ -67,7 +67,9 @@ def _point(connection: sqlite3.Connection, position: int | None, time: int | Non
     """The last position to keep."""
     end = last_position(connection) or 0
     if position is not None and not 0 <= position <= end:
-        raise PointMissing(f"the log has no position {position}: it ends at {end}")
+        raise PointMissing(
+            f"the log has no position {position}: it ends at {end}; give one from 0 to {end}"
+        )
     point = end if position is None else position
     if time is None:
         return point

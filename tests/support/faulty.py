@@ -15,8 +15,8 @@ from typing import Any
 import grpc
 
 from runtime.store import SqliteStore
-from runtime.store.wire.access import OpenGate
 from runtime.store.wire.desk import Desk
+from runtime.store.wire.gate import OpenGate
 from runtime.store.wire.streams import Streams
 
 READY_SECONDS = 20

@@ -1,4 +1,7 @@
-"""EventStoreDB's Python client, the only module that uses it: connection, calls, its events."""
+"""EventStoreDB's Python client: its connection, its calls, its errors.
+
+The only module that uses it; the messages it ships are those of `runtime.store.protocol`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from urllib.parse import unquote
 import grpc
 from esdbclient import EventStoreDBClient, StreamState, exceptions
 from esdbclient.common import handle_rpc_error
-from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
 
 from runtime.errors import (
     AddressUnusable,
@@ -26,6 +28,7 @@ from runtime.store.expectation import refusal
 from runtime.store.kurrent import reads
 from runtime.store.kurrent.reads import Place
 from runtime.store.port import Append, Expected
+from runtime.store.protocol import streams_pb2, streams_stub
 
 CALL_SECONDS = 30.0
 """The deadline of a call that reads or writes a stream, unless the address gives another."""
@@ -94,7 +97,7 @@ class Client(EventStoreDBClient):
         self, requests: Iterable[streams_pb2.BatchAppendReq]
     ) -> Iterator[streams_pb2.BatchAppendResp]:
         """The answers to a series of appends, as they come."""
-        stub = streams_pb2_grpc.StreamsStub(self.channel)  # type: ignore[no-untyped-call]
+        stub = streams_stub(self.channel)
         try:
             yield from stub.BatchAppend(
                 iter(requests),
@@ -145,7 +148,7 @@ class Client(EventStoreDBClient):
         Unlike the client's own reads, one that another thread cuts off by connecting anew
         raises, and does not look like one that came to its end.
         """
-        stub = streams_pb2_grpc.StreamsStub(self.channel)  # type: ignore[no-untyped-call]
+        stub = streams_stub(self.channel)
         call = stub.Read(
             request,
             timeout=seconds,

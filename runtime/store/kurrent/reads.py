@@ -1,13 +1,13 @@
-"""Reads as KurrentDB takes and answers them."""
+"""Reads as KurrentDB takes and answers them. Pure."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 from google.protobuf.message import Message
 
 from runtime.events import RecordedEvent
+from runtime.store.protocol import JSON, TICK, shared_pb2, streams_pb2
 
 WINDOW, INTERVAL = 1024, 5
 """Events that a server looks at in one go for a subscription, and after how many such windows
@@ -16,7 +16,6 @@ it tells how far it has come."""
 _Options = streams_pb2.ReadReq.Options
 _FORWARDS = _Options.ReadDirection.Forwards
 _BACKWARDS = _Options.ReadDirection.Backwards
-_TICK = 100
 
 
 class Place(NamedTuple):
@@ -77,8 +76,8 @@ def event_of(answer: streams_pb2.ReadResp) -> RecordedEvent | None:
         type=told["type"],
         data=found.data,
         metadata=found.custom_metadata,
-        recorded_at=int(told["created"]) * _TICK,
-        json=told["content-type"] == "application/json",
+        recorded_at=int(told["created"]) * TICK,
+        json=told["content-type"] == JSON,
     )
 
 

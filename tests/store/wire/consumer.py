@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 import grpc
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
+
+from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 
 SECONDS = 20
 Request = persistent_pb2.ReadReq

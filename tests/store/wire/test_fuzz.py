@@ -14,11 +14,11 @@ from pathlib import Path
 from random import Random
 
 import grpc
-from esdbclient.protos.Grpc import streams_pb2
 from grpc import StatusCode
 
 from runtime.store import SqliteStore
 from runtime.store.expectation import TOMBSTONE
+from runtime.store.protocol import streams_pb2
 from runtime.store.wire.features import PACKAGE, supported
 from tests.store.wire.fuzzing import messages, methods
 from tests.store.wire.neighbour import undisturbed

@@ -23,11 +23,11 @@ from esdbclient.exceptions import (
     MaximumSubscriptionsReached,
     NotFound,
 )
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc
 
 from runtime.store import SqliteStore
 from runtime.store.persistent import subsystem
 from runtime.store.persistent.place import place_of
+from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc
 from runtime.store.wire import Serving
 from tests.store.wire.consumer import SECONDS, Consumer, Event, eventually, identifier, options
 from tests.support.served import served

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from google.protobuf.message import Message
 from grpc import StatusCode
 
@@ -14,6 +13,7 @@ from runtime.events import NewEvent, named_id
 from runtime.store import Expected, SqliteStore
 from runtime.store.persistent import config
 from runtime.store.persistent.settings import Name
+from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from runtime.store.wire.features import supported_methods
 from tests.store.wire.consumer import SECONDS, Consumer, Request, eventually, identifier, options
 

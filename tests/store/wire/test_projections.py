@@ -18,11 +18,11 @@ from esdbclient.exceptions import (
     OperationFailed,
 )
 from esdbclient.projections import ProjectionStatistics
-from esdbclient.protos.Grpc import projections_pb2, projections_pb2_grpc, shared_pb2
 from google.protobuf.json_format import MessageToDict
 
 from runtime.store import SqliteStore
 from runtime.store.projections.engine import Limits
+from runtime.store.protocol import projections_pb2, projections_pb2_grpc, shared_pb2
 from runtime.store.wire import Serving
 from tests.store.projections.waiting import until
 from tests.support.served import served

@@ -14,9 +14,9 @@ import grpc
 import pytest
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
 from esdbclient.exceptions import NotFound
-from esdbclient.protos.Grpc import gossip_pb2_grpc, shared_pb2, streams_pb2, streams_pb2_grpc
 from grpc import StatusCode
 
+from runtime.store.protocol import gossip_pb2_grpc, shared_pb2, streams_pb2, streams_pb2_grpc
 from tests.store.wire.messages import append_options, batch, identifier, proposed, reading
 from tests.store.wire.neighbour import undisturbed
 from tests.support.proxy import proxied

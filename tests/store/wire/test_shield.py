@@ -10,10 +10,10 @@ from typing import Any
 
 import grpc
 import pytest
-from esdbclient.protos.Grpc import streams_pb2_grpc
 from grpc import StatusCode
 
 from runtime.store import SqliteStore
+from runtime.store.protocol import streams_pb2_grpc
 from runtime.store.wire import Serving
 from runtime.store.wire.shield import Shield
 from tests.store.wire.messages import batch, reading

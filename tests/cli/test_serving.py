@@ -4,7 +4,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from tests.cli.going import environment, popen
 from tests.store.wire.secured import basic
 from tests.support.certificates import certify
 from tests.support.people import directory_of, person
+from tests.support.waiting import until
 
 END_SECONDS = 30
 TLS = ("--tls-cert", "tls.crt", "--tls-key", "tls.key")
@@ -143,9 +143,7 @@ def test_users_sign_in_are_read_again_and_may_end_the_server(tmp_path: Path) -> 
             append(late)
         users.change(lambda known: known.added(person("bob")))
         process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + END_SECONDS
-        while not _let_in(late):
-            assert time.monotonic() < deadline
+        until(lambda: _let_in(late), "the users are not read again")
         credentials = grpc.ssl_channel_credentials((tmp_path / "ca.crt").read_bytes())
         with grpc.secure_channel(urlsplit(uri).netloc, credentials) as channel:
             shutdown = channel.unary_unary("/event_store.client.operations.Operations/Shutdown")

@@ -58,7 +58,7 @@ def test_the_form_is_that_of_kurrentdb() -> None:
     (entry,) = written["entries"]
     assert (entry["stream"], entry["group"], entry["startPosition"]) == ("$all", "names", "C:7/P:7")
     assert entry["namedConsumerStrategy"] == "Pinned"
-    assert entry["filter"]["context"], entry["filter"]["type"] == ("streamid", "prefix")
+    assert (entry["filter"]["context"], entry["filter"]["type"]) == ("streamid", "prefix")
 
 
 def test_changes_and_deletions() -> None:

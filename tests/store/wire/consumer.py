@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import SimpleQueue
 
 import grpc
@@ -25,14 +24,6 @@ def options(
     of = Request.Options(group_name=group, buffer_size=size, stream_identifier=identifier(stream))
     (of.uuid_option.string if text else of.uuid_option.structured).SetInParent()
     return Request(options=of)
-
-
-def eventually(check: Callable[[], bool]) -> None:
-    """Wait until `check` holds."""
-    deadline = time.monotonic() + SECONDS
-    while not check():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 class Consumer:

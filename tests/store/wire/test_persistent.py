@@ -29,8 +29,9 @@ from runtime.store.persistent import subsystem
 from runtime.store.persistent.place import place_of
 from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc
 from runtime.store.wire import Serving
-from tests.store.wire.consumer import SECONDS, Consumer, Event, eventually, identifier, options
+from tests.store.wire.consumer import SECONDS, Consumer, Event, identifier, options
 from tests.support.served import served
+from tests.support.waiting import becomes, until
 
 ANY = StreamState.ANY
 CHECKPOINTS, PARKED = (
@@ -174,7 +175,7 @@ class TestGroups:
             first, second = take(subscription, 2)
             subscription.nack(first, "park")
             subscription.ack(second)
-            eventually(lambda: checkpoint(client) == "1")
+            becomes(lambda: checkpoint(client), "1")
             client.delete_subscription("g", "s-1")
             with pytest.raises(GrpcError, match="was dropped"):
                 next(subscription)
@@ -238,7 +239,7 @@ class TestNack:
         with reading(client, size=1) as subscription:
             subscription.nack(next(subscription), action)
             assert next(subscription).stream_position == 1
-            eventually(lambda: checkpoint(client) == "0")
+            becomes(lambda: checkpoint(client), "0")
         assert not parked_events(client)
 
     def test_park_puts_it_aside(self, client: EventStoreDBClient) -> None:
@@ -247,10 +248,10 @@ class TestNack:
         with reading(client) as subscription:
             first, second, third = take(subscription, 3)
             subscription.nack(second, "park")
-            eventually(lambda: client.get_subscription_info("g", "s-1").parked_message_count == 1)
+            becomes(lambda: client.get_subscription_info("g", "s-1").parked_message_count, 1)
             subscription.ack(first)
             subscription.ack(third)
-            eventually(lambda: checkpoint(client) == "2")
+            becomes(lambda: checkpoint(client), "2")
         (link,) = client.get_stream(PARKED)
         assert (link.type, link.data) == ("$>", b"1@s-1")
         metadata = msgspec.json.decode(link.metadata)
@@ -266,7 +267,7 @@ class TestNack:
                 event = next(subscription)
                 assert event.retry_count == retries
                 subscription.nack(event, "retry")
-            eventually(lambda: len(parked_events(client)) == 1)
+            becomes(lambda: len(parked_events(client)), 1)
         (link,) = client.get_stream(PARKED)
         assert msgspec.json.decode(link.metadata)["reason"] == "Reached retry count of 2"
 
@@ -282,8 +283,8 @@ class TestTime:
             while counts[-1] != 2:
                 counts.append(next(subscription).retry_count)
             assert counts in ([0, 1, 2], [0, 2], [1, 2], [2]), "a slow machine may miss some"
-            eventually(lambda: len(parked_events(client)) == 1)
-            eventually(lambda: checkpoint(client) == "0")
+            becomes(lambda: len(parked_events(client)), 1)
+            becomes(lambda: checkpoint(client), "0")
 
     def test_a_consumer_that_leaves_gives_back_what_it_had(
         self, client: EventStoreDBClient
@@ -306,7 +307,7 @@ class TestReplay:
         with reading(client) as subscription:
             for event in take(subscription, count):
                 subscription.nack(event, "park")
-            eventually(lambda: len(parked_events(client)) == count)
+            becomes(lambda: len(parked_events(client)), count)
 
     def test_brings_parked_events_back(self, client: EventStoreDBClient) -> None:
         self.parked(client, 3)
@@ -318,7 +319,7 @@ class TestReplay:
             assert {event.link.stream_name for event in found if event.link} == {PARKED}
             for event in found:
                 subscription.ack(event)
-            eventually(lambda: not parked_events(client))
+            becomes(lambda: len(parked_events(client)), 0)
         assert client.get_subscription_info("g", "s-1").parked_message_count == 0
         metadata, _ = client.get_stream_metadata(PARKED)
         assert metadata["$tb"] == 3
@@ -332,7 +333,7 @@ class TestReplay:
             first, second = take(subscription, 2)
             subscription.ack(first)
             subscription.nack(second, "park")
-            eventually(lambda: revisions(parked_events(client)) == [2])
+            becomes(lambda: revisions(parked_events(client)), [2])
         assert client.get_stream(PARKED)[0].data == b"1@s-1"
         with connected(store) as other:
             assert other.get_subscription_info("g", "s-1").parked_message_count == 1
@@ -347,15 +348,14 @@ class TestReplay:
             (event,) = take(subscription, 1)
             assert event.stream_position == 3
             subscription.ack(event)
-            eventually(lambda: not parked_events(client))
+            becomes(lambda: len(parked_events(client)), 0)
 
     def parked_anew(self, client: EventStoreDBClient) -> None:
         append(client, 1)
         create(client)
         with reading(client) as subscription:
             subscription.nack(next(subscription), "park")
-            eventually(lambda: client.get_subscription_info("g", "s-1").parked_message_count > 0)
-        assert client.get_subscription_info("g", "s-1").parked_message_count == 1
+            becomes(lambda: client.get_subscription_info("g", "s-1").parked_message_count, 1)
 
     def test_stops_where_it_is_told_to(
         self, client: EventStoreDBClient, channel: grpc.Channel
@@ -370,7 +370,7 @@ class TestReplay:
             found = consumer.take(2)
             assert [each.event.stream_revision for each in found] == [0, 1]
             consumer.ack(*found)
-            eventually(lambda: revisions(parked_events(client)) == [2])
+            becomes(lambda: revisions(parked_events(client)), [2])
         assert client.get_subscription_info("g", "s-1").parked_message_count == 1
 
 
@@ -383,9 +383,9 @@ class TestCheckpoint:
                 first, second, third, _ = take(subscription, 4)
                 for event in (first, second):
                     subscription.ack(event)
-                eventually(lambda: checkpoint(client) == "1")
+                becomes(lambda: checkpoint(client), "1")
                 subscription.nack(third, "park")
-                eventually(lambda: len(parked_events(client)) == 1)
+                becomes(lambda: len(parked_events(client)), 1)
         with SqliteStore.open(tmp_path / "again.db") as store, connected(store) as client:
             info = client.get_subscription_info("g", "s-1")
             assert info.parked_message_count == 1
@@ -410,7 +410,7 @@ class TestCheckpoint:
         create(client)
         with reading(client) as subscription:
             subscription.ack(take(subscription, 3)[0])
-            eventually(lambda: checkpoint(client) == "0")
+            becomes(lambda: checkpoint(client), "0")
             client.update_subscription_to_stream("g", "s-1", consumer_strategy="RoundRobin")
             with pytest.raises(GrpcError, match="was dropped"):
                 next(subscription)
@@ -434,7 +434,7 @@ class TestCheckpoint:
                 told = client.get_subscription_info("g").last_checkpointed_event_position
                 return place_of("$all", told or "C:0/P:0") >= at
 
-            eventually(written)
+            until(written, "the checkpoint is not written")
             append(client, 1)
             met = set()
             while "s-1" not in met:
@@ -468,7 +468,7 @@ class TestStrategies:
             ]
             client.append_to_stream("$ce-t", current_version=ANY, events=links)
             most = min(12, sum(sizes))
-            eventually(lambda: sum(totals(channel, "$ce-t")) == most)
+            becomes(lambda: sum(totals(channel, "$ce-t")), most)
             return [
                 consumer.take(total)
                 for consumer, total in zip(consumers, totals(channel, "$ce-t"), strict=True)
@@ -516,8 +516,8 @@ class TestEvents:
             for event in found:
                 subscription.ack(event)
             info = client.get_subscription_info
-            eventually(lambda: info("g", "l-1").total_in_flight_messages == 1)
-            eventually(lambda: info("g", "l-1").last_checkpointed_event_position == "0")
+            becomes(lambda: info("g", "l-1").total_in_flight_messages, 1)
+            becomes(lambda: info("g", "l-1").last_checkpointed_event_position, "0")
         plain = client.read_subscription_to_stream("plain", "l-1", timeout=SECONDS)
         assert [event.type for event in take(plain, 3)] == ["$>", "$>", "Own"]
 
@@ -563,7 +563,7 @@ class TestEvents:
                 event = next(subscription)
                 seen.add(event.stream_position)
                 subscription.ack(event)
-            eventually(lambda: checkpoint(client) == "19")
+            becomes(lambda: checkpoint(client), "19")
 
 
 def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
@@ -574,8 +574,8 @@ def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
         consumer.ack(events[0])
         consumer.nack(1, events[1])
         consumer.take(2)
-        eventually(lambda: len(parked_events(client)) == 1)
-        eventually(lambda: checkpoint(client) == "1")
+        becomes(lambda: len(parked_events(client)), 1)
+        becomes(lambda: checkpoint(client), "1")
         told = info_of(channel, "s-1")
         assert (told.total_items, told.total_in_flight_messages) == (6, 4)
         assert (told.parked_message_count, told.status) == (1, "Live")
@@ -584,4 +584,4 @@ def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
         assert (connection.total_items, connection.in_flight_messages) == (6, 4)
         assert connection.available_slots == 0
         assert {"Mean", "Median", "90%"} <= {each.key for each in connection.observed_measurements}
-    eventually(lambda: client.get_subscription_info("g", "s-1").retry_buffer_count == 4)
+    becomes(lambda: client.get_subscription_info("g", "s-1").retry_buffer_count, 4)

@@ -15,7 +15,8 @@ from runtime.store.persistent import config
 from runtime.store.persistent.settings import Name
 from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from runtime.store.wire.features import supported_methods
-from tests.store.wire.consumer import SECONDS, Consumer, Request, eventually, identifier, options
+from tests.store.wire.consumer import SECONDS, Consumer, Request, identifier, options
+from tests.support.waiting import becomes
 
 Stub = persistent_pb2_grpc.PersistentSubscriptionsStub
 Create, Update = persistent_pb2.CreateReq, persistent_pb2.UpdateReq
@@ -310,7 +311,7 @@ class TestBadConsumers:
             first, second = consumer.take(2)
             consumer.ack(first)
             consumer.nack(1, second, reason="x" * 100_000)
-            eventually(lambda: info(stub).parked_message_count == 1)
+            becomes(lambda: info(stub).parked_message_count, 1)
         (link,) = store.read_stream(name.parked)
         assert link.data == b"1@s-1"
         assert len(link.metadata) < 11_000

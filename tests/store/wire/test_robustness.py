@@ -5,10 +5,10 @@ from __future__ import annotations
 import resource
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
+from threading import Event
 
 import grpc
 import pytest
@@ -19,9 +19,10 @@ from grpc import StatusCode
 from runtime.store.protocol import gossip_pb2_grpc, shared_pb2, streams_pb2, streams_pb2_grpc
 from tests.store.wire.messages import append_options, batch, identifier, proposed, reading
 from tests.store.wire.neighbour import undisturbed
-from tests.support.proxy import proxied
+from tests.support.cable import breaking
 from tests.support.seeds import seeded
 from tests.support.server import Server, serving
+from tests.support.waiting import until
 
 MIB = 1024 * 1024
 SECONDS = 30
@@ -55,16 +56,6 @@ def connected(server: Server) -> socket.socket:
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def poll(holds: Callable[[], bool]) -> bool:
-    """Whether it comes to hold before long."""
-    end = time.monotonic() + SECONDS
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 class TestBytes:
@@ -193,7 +184,7 @@ class TestCalls:
         def broken() -> Iterator[streams_pb2.AppendReq]:
             yield append_options(b"broken-1")
             yield proposed()
-            time.sleep(SECONDS)
+            Event().wait(SECONDS)
 
         with undisturbed(server) as neighbour:
             calls = [streams.Append.future(broken()) for _ in range(10)]
@@ -208,19 +199,19 @@ class TestCalls:
             yield append_options(b"cut-1")
             yield proposed()
             yield proposed()
-            time.sleep(SECONDS)
+            Event().wait(SECONDS)
 
         with undisturbed(server) as neighbour:
             before = server.connections
-            with proxied(server.port) as port, ExitStack() as held:
+            with breaking(server.port) as cable, ExitStack() as held:
                 for _ in range(20):
-                    channel = grpc.insecure_channel(f"127.0.0.1:{port}", (OWN_CONNECTION,))
+                    channel = grpc.insecure_channel(f"127.0.0.1:{cable.port}", (OWN_CONNECTION,))
                     streams = streams_pb2_grpc.StreamsStub(held.enter_context(channel))
                     streams.Append.future(begun())
                     assert next(streams.Read(reading(None, follow=True)))
                 neighbour.wait(1)
                 assert server.connections >= before + 20
-            assert poll(lambda: server.connections <= before)
+            until(lambda: server.connections <= before, "connections are left")
         with EventStoreDBClient(server.uri) as client, pytest.raises(NotFound):
             client.get_stream("cut-1")
 

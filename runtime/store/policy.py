@@ -13,6 +13,9 @@ import msgspec
 from runtime.store.expectation import TOMBSTONE
 
 METADATA_TYPE, TOMBSTONE_TYPE = "$metadata", "$streamDeleted"
+ALL = "$all"
+"""The name that stands for the whole log."""
+
 SETTINGS = "$settings"
 """The stream whose last event says what holds for streams whose metadata say nothing."""
 

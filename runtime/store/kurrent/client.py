@@ -26,7 +26,7 @@ from runtime.errors import (
 from runtime.events import RecordedEvent
 from runtime.store.expectation import refusal
 from runtime.store.kurrent import reads
-from runtime.store.kurrent.reads import Place
+from runtime.store.kurrent.reads import Reached
 from runtime.store.port import Append, Expected
 from runtime.store.protocol import streams_pb2, streams_stub
 
@@ -133,11 +133,11 @@ class Client(EventStoreDBClient):
 
     def follow(
         self, after: int | None, names: str, seconds: float
-    ) -> Iterator[RecordedEvent | Place]:
+    ) -> Iterator[RecordedEvent | Reached]:
         """Events behind `after` of the streams whose names match, for so many seconds at most."""
         reached = -1 if after is None else after
         for answer in self._read(reads.following(after, names), seconds):
-            item = reads.event_of(answer) or reads.place_of(answer, reached)
+            item = reads.event_of(answer) or reads.reached_of(answer, reached)
             if item is not None:
                 reached = item.position
                 yield item

@@ -18,7 +18,7 @@ _FORWARDS = _Options.ReadDirection.Forwards
 _BACKWARDS = _Options.ReadDirection.Backwards
 
 
-class Place(NamedTuple):
+class Reached(NamedTuple):
     """How far a subscription to the log has come; `live`: there is nothing more for now."""
 
     position: int
@@ -81,13 +81,13 @@ def event_of(answer: streams_pb2.ReadResp) -> RecordedEvent | None:
     )
 
 
-def place_of(answer: streams_pb2.ReadResp, reached: int) -> Place | None:
+def reached_of(answer: streams_pb2.ReadResp, reached: int) -> Reached | None:
     """How far an answer says that a subscription has come, which was at `reached` before."""
     which = answer.WhichOneof("content")
     if which == "caught_up":
-        return Place(reached, live=True)
+        return Reached(reached, live=True)
     if which == "checkpoint":
-        return Place(answer.checkpoint.commit_position, live=False)
+        return Reached(answer.checkpoint.commit_position, live=False)
     return None
 
 

@@ -8,10 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 from runtime.errors import SubscriptionError
 from runtime.store.access import Act
-from runtime.store.persistent import Subsystem
-from runtime.store.persistent.host import Host
-from runtime.store.persistent.seat import Seat
-from runtime.store.persistent.settings import ALL, Name
+from runtime.store.persistent import Host, Name, Seat, Subsystem
+from runtime.store.policy import ALL
 from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from runtime.store.wire import persistent_answers as answers
 from runtime.store.wire import persistent_requests as requests

@@ -19,9 +19,7 @@ from runtime.errors import (
     ProjectionInvalid,
     ProjectionMissing,
 )
-from runtime.store.projections.control import Dropped, Projections, Report
-from runtime.store.projections.definition import Definition, Mode
-from runtime.store.projections.runner import Status
+from runtime.store.projections import Definition, Dropped, Mode, Projections, Report, Status
 from runtime.store.protocol import projections_pb2, projections_pb2_grpc, shared_pb2
 from runtime.store.wire.calls import Context, answering
 from runtime.store.wire.desk import Desk

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from runtime.store.persistent import Subsystem
-from runtime.store.projections.control import Projections
+from runtime.store.projections import Projections
 from runtime.store.protocol import (
     add_gossip,
     add_persistent,

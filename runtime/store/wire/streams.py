@@ -12,6 +12,7 @@ import grpc
 from runtime.errors import WrongExpectedVersion
 from runtime.events import NewEvent
 from runtime.store.access import Act
+from runtime.store.policy import ALL
 from runtime.store.port import Append, Appended, Write
 from runtime.store.protocol import streams_pb2
 from runtime.store.wire import answers
@@ -53,7 +54,7 @@ class Streams:
         async with answering(context):
             asked = reading(request.options)
         async with answering(context, asked.stream or ""):
-            await self._gate.admit(context, Act.READ, asked.stream or "$all")
+            await self._gate.admit(context, Act.READ, asked.stream or ALL)
             source = follow(self._desk, asked) if asked.follow else read(self._desk, asked)
             async for answer in source:
                 yield answer

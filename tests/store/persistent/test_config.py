@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from runtime.errors import StoreDamaged, SubscriptionFailed
+from runtime.store.persistent import Name, Settings, Subscription, place_of
 from runtime.store.persistent.config import Config
-from runtime.store.persistent.place import place_of
-from runtime.store.persistent.settings import Name, Settings, Subscription
 from runtime.store.port import Filter
 
 AT = "2026-01-01T00:00:00Z"

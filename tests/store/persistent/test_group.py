@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.store.link import Resolved
+from runtime.store.persistent import Name, Settings
 from runtime.store.persistent.commands import Checkpoint, Park, ReadParked, Truncate, Withdraw
 from runtime.store.persistent.group import Standing
 from runtime.store.persistent.messages import (
@@ -23,7 +24,6 @@ from runtime.store.persistent.messages import (
     ReplayAsked,
     Tick,
 )
-from runtime.store.persistent.settings import Name, Settings
 from runtime.store.port import Filter
 from tests.store.persistent.driver import PLAIN, Driver, event, ready
 

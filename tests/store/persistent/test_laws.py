@@ -10,6 +10,7 @@ import pytest
 
 from runtime.events import RecordedEvent
 from runtime.store.link import Resolved
+from runtime.store.persistent import Settings, Subscription
 from runtime.store.persistent.commands import (
     Checkpoint,
     Command,
@@ -38,7 +39,6 @@ from runtime.store.persistent.messages import (
     ReplayAsked,
     Tick,
 )
-from runtime.store.persistent.settings import Settings, Subscription
 from runtime.store.persistent.strategy import STRATEGIES
 from tests.store.persistent.driver import STREAM, event
 from tests.support.seeds import seed

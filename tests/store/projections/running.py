@@ -9,11 +9,8 @@ from pathlib import Path
 
 from runtime.events import NewEvent, named_id
 from runtime.store import Expected, SqliteStore
-from runtime.store.projections.control import Projections
-from runtime.store.projections.definition import Definition
+from runtime.store.projections import Definition, Limits, Progress, Projections, Status
 from runtime.store.projections.emission import json_object
-from runtime.store.projections.engine import Limits
-from runtime.store.projections.runner import Progress, Status
 from tests.store import children
 from tests.support.waiting import SECONDS, until
 

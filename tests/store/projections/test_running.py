@@ -15,10 +15,7 @@ from runtime.errors import (
     ProjectionMissing,
 )
 from runtime.store import SqliteStore
-from runtime.store.projections.control import Dropped
-from runtime.store.projections.definition import Definition, Mode
-from runtime.store.projections.engine import Limits
-from runtime.store.projections.runner import Status
+from runtime.store.projections import Definition, Dropped, Limits, Mode, Status
 from tests.store.projections.running import (
     append,
     contents,
@@ -182,8 +179,7 @@ CHILD = """
 import sys
 from threading import Event
 from runtime.store import SqliteStore
-from runtime.store.projections.control import Projections
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits, Projections
 with SqliteStore.open(sys.argv[1]) as store:
     projections = Projections(store, Limits(seconds=20, events=2))
     projections.open()

@@ -9,8 +9,7 @@ import pytest
 from runtime.errors import ProjectionInvalid
 from runtime.events import NewEvent, RecordedEvent, id_text, named_id
 from runtime.store import Expected, SqliteStore
-from runtime.store.projections.definition import standard_definitions
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits, standard_definitions
 from runtime.store.projections.standard import rule_of
 from tests.store.projections.running import (
     append,
@@ -170,8 +169,7 @@ CHILD = """
 import sys
 from threading import Event
 from runtime.store import SqliteStore
-from runtime.store.projections.control import Projections
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits, Projections
 with SqliteStore.open(sys.argv[1]) as store:
     projections = Projections(store, Limits(events=int(sys.argv[2])))
     projections.open(start_standard=True)

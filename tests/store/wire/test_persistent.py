@@ -25,8 +25,7 @@ from esdbclient.exceptions import (
 )
 
 from runtime.store import SqliteStore
-from runtime.store.persistent import subsystem
-from runtime.store.persistent.place import place_of
+from runtime.store.persistent import place_of, subsystem
 from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc
 from runtime.store.wire import Serving
 from tests.store.wire.consumer import SECONDS, Consumer, Event, identifier, options

@@ -11,8 +11,7 @@ from grpc import StatusCode
 
 from runtime.events import NewEvent, named_id
 from runtime.store import Expected, SqliteStore
-from runtime.store.persistent import config
-from runtime.store.persistent.settings import Name
+from runtime.store.persistent import Name, config
 from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from runtime.store.wire.features import supported_methods
 from tests.store.wire.consumer import SECONDS, Consumer, Request, identifier, options

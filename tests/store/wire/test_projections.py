@@ -21,7 +21,7 @@ from esdbclient.projections import ProjectionStatistics
 from google.protobuf.json_format import MessageToDict
 
 from runtime.store import SqliteStore
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits
 from runtime.store.protocol import projections_pb2, projections_pb2_grpc, shared_pb2
 from runtime.store.wire import Serving
 from tests.support.served import served

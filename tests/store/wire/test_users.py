@@ -15,7 +15,7 @@ from runtime.events import NewEvent, RecordedEvent, named_id
 from runtime.store import Expected, Filter, SqliteStore
 from runtime.store.access import Directory
 from runtime.store.wire.described import user_messages
-from runtime.store.wire.features import PACKAGE as FEATURES
+from runtime.store.wire.features import SERVICE as FEATURES
 from tests.store.wire.secured import SECONDS, Secured, basic, secured
 from tests.support.waiting import becomes
 
@@ -237,7 +237,7 @@ def log(store: SqliteStore) -> list[RecordedEvent]:
 
 
 def announced(channel: grpc.Channel) -> bytes:
-    method = channel.unary_unary(f"/{FEATURES}.ServerFeatures/GetSupportedMethods")
+    method = channel.unary_unary(f"/{FEATURES}/GetSupportedMethods")
     answer: bytes = method(b"", timeout=SECONDS)
     return answer
 

@@ -114,11 +114,12 @@ def test_an_address_in_use(tmp_path: Path) -> None:
         assert f"{listen} cannot be listened on" in complaint_of(tmp_path, "--listen", listen)
 
 
-def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+def test_a_certificate_that_is_none(lucent: Lucent, tmp_path: Path) -> None:
     (tmp_path / "bad.pem").write_text("-----BEGIN NOTHING-----")
     options = ("--listen", "127.0.0.1:0", "--tls-cert", "bad.pem")
-    assert "--tls-key" in complaint_of(tmp_path, *options)
-    assert "gone.pem cannot be read" in complaint_of(tmp_path, *options, "--tls-key", "gone.pem")
+    serve = ("store", "serve", "a.db", *options)
+    assert "--tls-key" in told(lucent(*serve))
+    assert "gone.pem cannot be read" in told(lucent(*serve, "--tls-key", "gone.pem"))
     assert "belong together" in complaint_of(tmp_path, *options, "--tls-key", "bad.pem")
 
 

@@ -106,9 +106,9 @@ def test_a_reader_sees_header_and_parts_of_one_moment(store: EventStore) -> None
 
     with ThreadPoolExecutor(3) as pool:
         readers = [pool.submit(read) for _ in range(3)]
-        for step in range(1, 150):
+        for step in range(1, 60):
             state = str(step).encode()
             whole = step % 3 == 0
             put(store, Snapshot("a", str(step), dict.fromkeys(range(32), state), whole))
         done.set()
-        assert all(reader.result(JOIN_SECONDS) < 150 for reader in readers)
+        assert all(reader.result(JOIN_SECONDS) < 60 for reader in readers)

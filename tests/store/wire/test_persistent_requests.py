@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -22,12 +22,6 @@ Create, Update = persistent_pb2.CreateReq, persistent_pb2.UpdateReq
 LIVE = 2**64 - 1
 SET = {"read_batch_size": 20, "history_buffer_size": 50, "max_retry_count": 3}
 MISSING = "persistent-subscription-does-not-exist"
-
-
-@pytest.fixture
-def channel(port: int) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(f"localhost:{port}") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -87,10 +87,7 @@ def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
     from runtime.store.wire import Serving  # noqa: PLC0415 (gRPC takes long to load)
 
     host, port = _address(listen)
-    if (tls_cert is None) != (tls_key is None):
-        raise AddressUnusable("TLS needs both: give --tls-cert and --tls-key")
-    if tls_client_ca is not None and tls_cert is None:
-        raise AddressUnusable("--tls-client-ca needs TLS: give --tls-cert and --tls-key")
+    _check_pair(tls_cert, tls_key, tls_client_ca)
     if users is not None and tls_cert is None and not _loopback(host):
         raise AddressUnusable(
             f"passwords would travel to {host} in clear: give --tls-cert and --tls-key,"
@@ -125,6 +122,13 @@ async def _serve(opened: SqliteStore, serving: Serving) -> None:
         host = serving.advertised or serving.host
         say(f"serving esdb://{host}:{port}?Tls={tls}; stop it with Ctrl-C")
         await interrupted.wait()
+
+
+def _check_pair(certificate: Path | None, key: Path | None, authority: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise AddressUnusable("TLS needs both: give --tls-cert and --tls-key")
+    if authority is not None and certificate is None:
+        raise AddressUnusable("--tls-client-ca needs TLS: give --tls-cert and --tls-key")
 
 
 def _reload(users: Directory) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from tests.store.wire.messages import batch, reading
 from tests.support.served import served
 
 SECRET = "/home/somebody/secret.db"
-Behave = Callable[[Any, Any], Awaitable[bytes]]
 
 
 class Broken(grpc.GenericRpcHandler):

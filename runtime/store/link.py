@@ -29,6 +29,12 @@ class Resolved:
         assert original is not None
         return original
 
+    @property
+    def size(self) -> int:
+        """The bytes of its data and metadata, of the event and of the link."""
+        parts = (part for part in (self.event, self.link) if part is not None)
+        return sum(len(part.data) + len(part.metadata) for part in parts)
+
 
 def target_of(event: RecordedEvent) -> tuple[str, int] | None:
     """The stream and the revision that a link stands for; None if it is none, or not a sound one.

@@ -106,6 +106,11 @@ class Filter:
     type_pattern: str = ""
     hide_bookkeeping: bool = False
 
+    @property
+    def by_pattern(self) -> bool:
+        """Whether names or types are matched with a regular expression."""
+        return bool(self.stream_pattern or self.type_pattern)
+
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:

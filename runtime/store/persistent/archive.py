@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
@@ -22,6 +22,7 @@ from runtime.store.persistent.place import place_of, place_text
 from runtime.store.persistent.settings import Name, Subscription
 from runtime.store.policy import ALL, METADATA_TYPE, metadata_with, metastream, read_policy
 from runtime.store.port import Append, Appended, Expected, Write
+from runtime.store.query import PAGE_BYTES
 from runtime.store.resolution import resolve
 from runtime.store.sqlite import SqliteStore
 
@@ -66,22 +67,25 @@ class Archive:
 
     def standing(self, name: Name) -> Standing:
         """Where a group has come; a checkpoint that cannot be read counts for none."""
-        first = next(iter(self._stream(name.parked, 0, 1)), None)
         last = self.end(name.parked)
-        return Standing(self._checkpoint(name), last + 1 if first is None else first.revision, last)
+        parked = self._stream_page(name.parked, 0, 1, resolved=False)
+        first = parked[0].original.revision if parked else last + 1
+        return Standing(self._checkpoint(name), first, last)
 
     def page(self, of: Subscription, start: int, limit: int) -> PageRead:
-        """The next events that a group is for, `limit` at the most."""
+        """The next events that a group is for, `limit` at the most.
+
+        A page, or one of parked events, holds no more than one beyond `PAGE_BYTES`.
+        """
         if of.name.stream == ALL:
             return self._log_page(of, start, limit)
-        events = self._stream(of.name.stream, start, limit)
-        through = events[-1].revision if events else start - 1
-        return PageRead(self._resolved(of, events), through, len(events) == limit)
+        page = self._stream_page(of.name.stream, start, limit, resolved=of.settings.resolve)
+        through = page[-1].original.revision if page else start - 1
+        return PageRead(page, through, _full(page, limit))
 
     def parked(self, name: Name, start: int, limit: int) -> ParkedRead:
         """The next parked events, resolved, `limit` at the most."""
-        events = self._stream(name.parked, start, limit)
-        return ParkedRead([resolve(self._store, event) for event in events])
+        return ParkedRead(self._stream_page(name.parked, start, limit, resolved=True))
 
     def record(self, name: Name, records: Sequence[Record]) -> list[Recorded | RecordFailed]:
         """Make records durable in one transaction; tells of each whether that was done."""
@@ -99,14 +103,29 @@ class Archive:
         end = self._store.end()
         last = min(end, start + STRIDE - 1)
         only = replace(of.only, hide_bookkeeping=True)
-        events = self._store.read_window(start, last, limit=limit, only=only)
-        through = events[-1].position if len(events) == limit else last
-        return PageRead(self._resolved(of, events), through, through < end)
+        events = self._store.scan(start, last, limit=limit, only=only)
+        page = self._filled(events, resolved=of.settings.resolve)
+        through = page[-1].original.position if _full(page, limit) else last
+        return PageRead(page, through, through < end)
 
-    def _resolved(self, of: Subscription, events: Sequence[RecordedEvent]) -> list[Resolved]:
-        if not of.settings.resolve:
-            return [Resolved(event) for event in events]
-        return [resolve(self._store, event) for event in events]
+    def _stream_page(
+        self, stream: str, start: int, limit: int, *, resolved: bool
+    ) -> list[Resolved]:
+        with suppress(StreamNotFound, StreamDeleted):
+            events = self._store.read_stream(stream, start, limit=limit)
+            return self._filled(events, resolved=resolved)
+        return []
+
+    def _filled(self, events: Iterable[RecordedEvent], *, resolved: bool) -> list[Resolved]:
+        """The first of `events`, until they reach `PAGE_BYTES`."""
+        page: list[Resolved] = []
+        size = 0
+        for event in events:
+            page.append(resolve(self._store, event) if resolved else Resolved(event))
+            size += page[-1].size
+            if size >= PAGE_BYTES:
+                break
+        return page
 
     def _appends(self, name: Name, record: Record) -> list[Append]:
         match record:
@@ -149,10 +168,10 @@ class Archive:
             return next(self._store.read_stream(stream, backwards=True, limit=1), None)
         return None
 
-    def _stream(self, stream: str, start: int, limit: int) -> list[RecordedEvent]:
-        with suppress(StreamNotFound, StreamDeleted):
-            return list(self._store.read_stream(stream, start, limit=limit))
-        return []
+
+def _full(page: Sequence[Resolved], limit: int) -> bool:
+    """Whether there may be more behind a page."""
+    return len(page) == limit or sum(each.size for each in page) >= PAGE_BYTES
 
 
 def _outcome(record: Record, outcome: list[Appended] | Exception) -> Recorded | RecordFailed:

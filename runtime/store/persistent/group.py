@@ -10,8 +10,8 @@ them. Laws it keeps:
 - retries come before replays of parked events, and those before new events; retries go by
   their places;
 - a checkpoint never lies at or beyond an event that is not done with;
-- what it holds is bounded: it reads on only when there is room in its history buffer, and
-  not at all without consumers.
+- what it holds is bounded: it reads on only when there is room in its history buffer and
+  the events that are not done with are not too large, and not at all without consumers.
 
 Delivery is at least once, and in no promised order.
 """
@@ -53,7 +53,7 @@ from runtime.store.persistent.meter import Meter
 from runtime.store.persistent.parked import Parked
 from runtime.store.persistent.progress import Done, Progress
 from runtime.store.persistent.roster import Roster
-from runtime.store.persistent.settings import Subscription
+from runtime.store.persistent.settings import MAX_BYTES, Subscription
 from runtime.store.policy import ALL
 
 
@@ -79,7 +79,7 @@ class Group:
         self._next = subscription.first if checkpoint is None else checkpoint + 1
         self._through = checkpoint
         self._known: int | None = None
-        self._ordinal = 0
+        self._ordinal = self._size = 0
         self._live = settings.start is None and checkpoint is None
         self._grown = self._reading = self._paused = False
         self._buffer = Buffer()
@@ -171,6 +171,7 @@ class Group:
         elif isinstance(message, ParkedRead):
             found = [Held(each, each.original.revision, replayed=True) for each in message.found]
             for held in self._parked.read(found):
+                self._size += held.found.size
                 self._buffer.add_again(held)
         else:
             self._paused = True
@@ -186,6 +187,7 @@ class Group:
             original = found.original
             place = original.position if self._of_log else original.revision
             self._ordinal += 1
+            self._size += found.size
             self._buffer.add(Held(found, place, self._through, self._ordinal))
             self._through = self._known = place
         if page.through >= self._next:
@@ -231,6 +233,7 @@ class Group:
         self._commands.append(Park(held, reason))
 
     def _finish(self, held: Held) -> None:
+        self._size -= held.found.size
         if held.replayed:
             self._parked.done(held.place)
 
@@ -253,7 +256,7 @@ class Group:
 
     def _ask(self) -> None:
         """Ask for what there is room for, parked events first."""
-        if not len(self._roster) or self._paused:
+        if not len(self._roster) or self._paused or self._size >= MAX_BYTES:
             return
         batch = self._settings.page
         asked = self._reading + self._parked.reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from time import monotonic
@@ -40,6 +41,7 @@ from runtime.store.persistent.settings import Name, Subscription
 from runtime.store.sqlite import SqliteStore
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Caller(Protocol):
@@ -51,6 +53,9 @@ class Caller(Protocol):
 
     async def call(self, act: Callable[[], T]) -> T:
         """What `act` returns, or raises, called on another thread."""
+
+    async def match(self, act: Callable[[], T]) -> T:
+        """As `call`, for what matches regular expressions."""
 
     def growth(self) -> asyncio.Event:
         """Set when something is written after this call."""
@@ -139,14 +144,22 @@ class Host:
         of, start, limit = self.subscription, asked.start, asked.limit
         try:
             if isinstance(asked, Read):
-                self.tell(await self._caller.call(lambda: self._archive.page(of, start, limit)))
+                call = self._caller.match if of.only.by_pattern else self._caller.call
+                self.tell(await call(lambda: self._archive.page(of, start, limit)))
             else:
                 name = of.name
                 self.tell(await self._caller.call(lambda: self._archive.parked(name, start, limit)))
         except StoreError as error:
-            self.tell(ReadFailed(parked=isinstance(asked, ReadParked)))
-            for seat in self._seats.values():
-                seat.end(SubscriptionFailed(str(error)))
+            self._fail(asked, str(error))
+        except Exception:  # noqa: BLE001 (consumers would wait for ever)
+            _log.exception("the group %s cannot be read on", of.name)
+            self._fail(asked, "what comes next cannot be read: see the log of the server")
+
+    def _fail(self, asked: Read | ReadParked, why: str) -> None:
+        """Drop all consumers because something could not be read, which is tried again."""
+        self.tell(ReadFailed(parked=isinstance(asked, ReadParked)))
+        for seat in self._seats.values():
+            seat.end(SubscriptionFailed(why))
 
     async def _record(self) -> None:
         """Store the records that have gathered, until there are none."""

@@ -21,6 +21,7 @@ class Parked:
         """`first` is its first revision to be seen, `last` its last one, -1 if there is none."""
         self._cut = first
         self._cutting: int | None = None
+        self._failed = False
         self._last = last
         self._next = first
         self._until = first
@@ -80,9 +81,13 @@ class Parked:
         self._open.discard(revision)
 
     def truncation(self, *, tick: bool) -> int | None:
-        """The revision to cut the stream before: at the end of a replay, or at a tick."""
+        """The revision to cut the stream before: at the end of a replay, or at a tick.
+
+        A cut that could not be made waits for a tick.
+        """
         before = min(self._open, default=self._next)
-        busy = self._cutting is not None or (self._open and not tick)
+        early = (self._open or self._failed) and not tick
+        busy = self._cutting is not None or early
         if busy or before <= self._cut:
             return None
         self._cutting = before
@@ -92,4 +97,5 @@ class Parked:
         """The cut is durable, or could not be made."""
         assert self._cutting is not None
         self._cut = self._cutting if stored else self._cut
+        self._failed = not stored
         self._cutting = None

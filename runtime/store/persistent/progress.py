@@ -23,7 +23,7 @@ class Progress:
 
     One is due when `max_checkpoint` events are done since the last, or, on a tick, when
     `checkpoint_after` has passed and `min_checkpoint` are done; and when a filter has
-    passed over much of the log.
+    passed over much of the log. One that could not be stored waits for a tick.
     """
 
     def __init__(self, subscription: Subscription, place: int | None) -> None:
@@ -35,10 +35,13 @@ class Progress:
         self._count = 0
         self._at = -inf
         self._writing: Done | None = None
+        self._failed = False
 
     def is_due(self, done: Done, now: float, *, tick: bool) -> bool:
         """Whether to write `done` down; if not, nothing below it is to be written either."""
         if self._writing is not None or done.place is None or done.place == self.place:
+            return False
+        if self._failed and not tick:
             return False
         settings, count = self._settings, done.events - self._count
         if count >= max(1, settings.max_checkpoint):
@@ -50,7 +53,7 @@ class Progress:
 
     def begin(self, done: Done, now: float) -> None:
         """What is due is being written."""
-        self._writing = done
+        self._writing, self._failed = done, False
         self._at = now
 
     def stored(self) -> None:
@@ -62,4 +65,4 @@ class Progress:
 
     def failed(self) -> None:
         """What was begun could not be stored, and is due again."""
-        self._writing = None
+        self._writing, self._failed = None, True

@@ -12,6 +12,9 @@ from runtime.store.port import Filter
 MAX_PAGE, MAX_HELD = 1_000, 100_000
 """Events that are read at once, and held by a group, at the most, whatever its settings say."""
 
+MAX_BYTES = 64 * 1024 * 1024
+"""Bytes of events that a group holds, with consumers or for them, before it reads on."""
+
 _EVERYTHING = Filter()
 
 

@@ -86,13 +86,14 @@ class Subsystem:
     async def update(self, subscription: Subscription) -> None:
         """Change the settings of a group, whose consumers are dropped; its filter stays.
 
-        It goes on after its checkpoint. Raises `SubscriptionFailed`.
+        It goes on after its checkpoint; without one, what it is for since it was made is
+        still to come. Raises `SubscriptionFailed`.
         """
         name = subscription.name
         async with self._changing:
             old = self.host(name)
             kept = replace(subscription, only=old.subscription.only)
-            checked = await self._checked(kept)
+            checked = _since(old.subscription, await self._checked(kept))
             await self._save(self._config.with_group(checked))
             await old.close(dropped(name, "updated"))
             await self._begin(checked)
@@ -201,3 +202,9 @@ class Subsystem:
                 if written is None or stream in written or (stream == ALL and written):
                     host.tell(Grown())
             await grown.wait()
+
+
+def _since(old: Subscription, new: Subscription) -> Subscription:
+    """A changed group, which begins where the old one did if neither has a start."""
+    started = (each.settings.start is not None for each in (old, new))
+    return new if any(started) else replace(new, since=old.since)

@@ -54,7 +54,8 @@ class _Entry:
 
     @property
     def progress(self) -> Progress:
-        return self.idle if self.runner is None else self.runner.progress
+        runner = self.runner  # another thread may halt it in between
+        return self.idle if runner is None else runner.progress
 
 
 class Projections:

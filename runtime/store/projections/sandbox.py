@@ -36,7 +36,17 @@ Call = Callable[[str, float], str]
 
 
 def main() -> None:
-    """Carry out requests until there are no more."""
+    """Carry out requests until there are no more, or nobody takes the answers.
+
+    V8's threads would keep the process from ending by itself.
+    """
+    try:
+        _serve()
+    finally:
+        os._exit(0)
+
+
+def _serve() -> None:
     source = sys.stdin.buffer
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -56,7 +66,6 @@ def main() -> None:
         except JSEvalException as error:
             full = context.was_hard_memory_limit_reached()
             _answer(sink, b"f", _FULL if full else _told(error, seconds))
-    os._exit(0)
 
 
 def _loaded(context: MiniRacer, body: str, seconds: float) -> Call:

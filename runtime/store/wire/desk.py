@@ -25,6 +25,10 @@ THREADS = 16
 PATTERN_THREADS = 2
 """Threads that wait for it to match regular expressions: bad ones hold up each other only."""
 
+PROJECTION_THREADS = 4
+"""Threads that wait for projections to be made, changed or asked: code that is slow to compile
+or to stop holds up other projections only."""
+
 STRIDE = 16 * PAGE
 """Positions that are looked through in one go for what regular expressions let pass."""
 
@@ -51,6 +55,7 @@ class Desk:
         self.store = store
         self._threads = ThreadPoolExecutor(THREADS, "store")
         self._matchers = ThreadPoolExecutor(PATTERN_THREADS, "matcher")
+        self._projectors = ThreadPoolExecutor(PROJECTION_THREADS, "projections")
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
         self._stop = store.listen(self._ring)
@@ -59,6 +64,14 @@ class Desk:
     async def call(self, act: Callable[[], T]) -> T:
         """What `act` returns, or raises."""
         return await self._loop.run_in_executor(self._threads, act)
+
+    async def match(self, act: Callable[[], T]) -> T:
+        """As `call`, for what matches regular expressions."""
+        return await self._loop.run_in_executor(self._matchers, act)
+
+    async def project(self, act: Callable[[], T]) -> T:
+        """As `call`, for what projections are asked for."""
+        return await self._loop.run_in_executor(self._projectors, act)
 
     async def write(self, writes: Sequence[Write]) -> list[Outcome]:
         """What each of `writes` came to; those of other calls may share their transaction."""
@@ -88,12 +101,11 @@ class Desk:
     def close(self) -> None:
         """Stop listening, and let the threads go."""
         self._stop()
-        for threads in (self._threads, self._matchers):
+        for threads in (self._threads, self._matchers, self._projectors):
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def _read(self, reading: Reading, act: Callable[[], Page]) -> Page:
-        threads = self._matchers if _matches(reading) else self._threads
-        return await self._loop.run_in_executor(threads, act)
+        return await (self.match if reading.only.by_pattern else self.call)(act)
 
     def _ring(self) -> None:
         self._loop.call_soon_threadsafe(self._wake)
@@ -112,7 +124,7 @@ class Desk:
 
     def _log_page(self, reading: Reading, start: int | None, limit: int) -> Page:
         end = self.store.end()
-        stride = STRIDE if _matches(reading) else end + 1
+        stride = STRIDE if reading.only.by_pattern else end + 1
         if reading.backwards:
             last = end if start is None else min(start - 1, end)
             first = max(0, last - stride + 1)
@@ -147,8 +159,3 @@ class Desk:
 
     def _resolved(self, reading: Reading, event: RecordedEvent) -> Resolved:
         return resolve(self.store, event) if reading.resolve else Resolved(event)
-
-
-def _matches(reading: Reading) -> bool:
-    """Whether it asks for what regular expressions let pass."""
-    return bool(reading.only.stream_pattern or reading.only.type_pattern)

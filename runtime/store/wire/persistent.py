@@ -61,7 +61,7 @@ class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsService
     ) -> persistent_pb2.GetInfoResp:
         """How a group is set, and how it stands."""
         options = request.options
-        async with self._operating(context, lambda: requests.name_of(options)) as name:
+        async with self._asking(context, lambda: requests.name_of(options)) as name:
             told = _info(self._subsystem.host(name))
         return persistent_pb2.GetInfoResp(subscription_info=told)
 
@@ -69,7 +69,7 @@ class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsService
         self, request: persistent_pb2.ListReq, context: Context
     ) -> persistent_pb2.ListResp:
         """How all groups stand, or those of a stream."""
-        async with self._operating(context, lambda: _listed(request)):
+        async with self._asking(context, lambda: _listed(request)):
             stream = requests.listed(request.options)
             told = [_info(host) for host in self._subsystem.hosts(stream)]
         return persistent_pb2.ListResp(subscriptions=told)
@@ -98,6 +98,7 @@ class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsService
         async with answering(context):
             async for first in request_iterator:
                 asked = requests.reading(first)
+                await self._gate.admit_known(context)
                 await self._gate.admit(context, Act.READ, asked.name.stream)
                 with _told(asked.name):
                     await self._serve(asked, request_iterator, context)
@@ -121,8 +122,15 @@ class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsService
         """Let operators act on a group, and tell them why that cannot be done."""
         async with answering(context):
             await self._gate.admit_operator(context)
-            asked = name()
-            with _told(asked):
+            with _named(name) as asked:
+                yield asked
+
+    @asynccontextmanager
+    async def _asking(self, context: Context, name: Callable[[], Name]) -> AsyncIterator[Name]:
+        """Let users ask how a group stands, and tell them why that cannot be told."""
+        async with answering(context):
+            await self._gate.admit_known(context)
+            with _named(name) as asked:
                 yield asked
 
 
@@ -133,6 +141,13 @@ async def _listen(host: Host, number: int, seat: Seat, answers_of: Requests) -> 
             host.tell(requests.answer_of(request, number))
     except Refusal as refusal:
         seat.end(refusal)
+
+
+@contextmanager
+def _named(name: Callable[[], Name]) -> Iterator[Name]:
+    asked = name()
+    with _told(asked):
+        yield asked
 
 
 @contextmanager

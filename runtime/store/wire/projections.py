@@ -31,7 +31,11 @@ _ENVELOPE = "Envelope callback expected Updated, received {} instead"
 
 
 class ProjectionService(projections_pb2_grpc.ProjectionsServicer):
-    """Makes, changes, runs and asks projections, for those who may operate the server."""
+    """Makes, changes, runs and asks projections, for those who may operate the server.
+
+    Users may ask how they stand, but not for states and results: these can hold what a
+    user must not read.
+    """
 
     def __init__(self, desk: Desk, gate: Gate, projections: Projections) -> None:
         self._desk = desk
@@ -120,7 +124,8 @@ class ProjectionService(projections_pb2_grpc.ProjectionsServicer):
         """How one projection, those of a mode, or all of them stand."""
         options = request.options
         async with answering(context):
-            for report in await self._asked(context, partial(self._reports, options)):
+            await self._gate.admit_known(context)
+            for report in await self._told(partial(self._reports, options)):
                 yield projections_pb2.StatisticsResp(details=details(report))
 
     async def RestartSubsystem(  # noqa: N802
@@ -136,8 +141,11 @@ class ProjectionService(projections_pb2_grpc.ProjectionsServicer):
 
     async def _asked(self, context: Context, act: Callable[[], T]) -> T:
         await self._gate.admit_operator(context)
+        return await self._told(act)
+
+    async def _told(self, act: Callable[[], T]) -> T:
         with _refusing():
-            return await self._desk.call(act)
+            return await self._desk.project(act)
 
     def _reports(self, options: projections_pb2.StatisticsReq.Options) -> list[Report]:
         if options.name:

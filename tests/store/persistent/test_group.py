@@ -8,7 +8,15 @@ import pytest
 
 from runtime.store.link import Resolved
 from runtime.store.persistent import Name, Settings
-from runtime.store.persistent.commands import Checkpoint, Park, ReadParked, Truncate, Withdraw
+from runtime.store.persistent.commands import (
+    Checkpoint,
+    Deliver,
+    Park,
+    Read,
+    ReadParked,
+    Truncate,
+    Withdraw,
+)
 from runtime.store.persistent.group import Standing
 from runtime.store.persistent.messages import (
     Acked,
@@ -24,6 +32,7 @@ from runtime.store.persistent.messages import (
     ReplayAsked,
     Tick,
 )
+from runtime.store.persistent.settings import MAX_BYTES
 from runtime.store.port import Filter
 from tests.store.persistent.driver import PLAIN, Driver, event, ready
 
@@ -82,6 +91,24 @@ class TestReading:
         driver = Driver(standing=Standing(checkpoint=6))
         driver.connect()
         assert driver.reads == [(7, 10)]
+
+    def test_it_waits_while_what_is_not_done_with_is_large(self) -> None:
+        driver = Driver(replace(PLAIN, max_checkpoint=1000))
+        driver.connect(size=100)
+        large = bytes(MAX_BYTES // 2)
+        assert driver.page([event(0, data=large)], more=True) == [
+            Deliver(1, Resolved(event(0, data=large)), 0),
+            Read(1, 10),
+        ]
+        driver.page([event(1, data=large)], more=True)
+        assert driver.reads == []
+        driver.nack(Action.RETRY, 0)
+        assert driver.reads == []
+        driver.nack(Action.PARK, 0)
+        (park,) = driver.of(Park)
+        assert driver.reads == []
+        driver.tell(Recorded(park, 0))
+        assert driver.reads == [(2, 10)]
 
     def test_what_cannot_be_read_is_asked_for_again_at_the_next_tick(self) -> None:
         driver = Driver()
@@ -224,6 +251,13 @@ class TestCheckpoint:
         assert driver.tell(RecordFailed(Checkpoint(0))) == []
         assert driver.tell(Tick(), after=3) == [Checkpoint(0)]
 
+    def test_one_that_failed_waits_for_a_tick_however_much_is_done(self) -> None:
+        driver = ready(replace(PLAIN, max_checkpoint=1))
+        assert driver.ack(0) == [Checkpoint(0)]
+        assert driver.tell(RecordFailed(Checkpoint(0))) == []
+        assert driver.ack(1) == []
+        assert driver.tell(Tick()) == [Checkpoint(1)]
+
     def test_nothing_done_is_nothing_written(self) -> None:
         driver = ready(replace(PLAIN, min_checkpoint=0))
         assert driver.tell(Tick(), after=9) == []
@@ -267,6 +301,16 @@ class TestReplay:
         assert driver.of(Truncate) == [Truncate(1)]
         driver.tell(Recorded(Truncate(1), 0))
         driver.tell(answer(own[1]))
+        assert driver.of(Truncate) == [Truncate(2)]
+
+    def test_a_cut_that_failed_waits_for_a_tick(self) -> None:
+        driver = self.replaying()
+        driver.tell(ParkedRead([Resolved(None, link(0, 9).link), Resolved(None, link(1, 9).link)]))
+        assert driver.of(Truncate) == [Truncate(2)]
+        assert driver.tell(RecordFailed(Truncate(2))) == []
+        driver.ack(2)
+        assert driver.of(Truncate) == []
+        driver.tell(Tick())
         assert driver.of(Truncate) == [Truncate(2)]
 
     def test_stops_before_the_revision_asked_for(self) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from runtime.errors import ProjectionFaulted, ProjectionInvalid
-from runtime.store.projections.engine import Engine, Limits, Ran
+from runtime.store.projections.engine import PROGRAM, Engine, Limits, Ran
+from runtime.store.projections.sandbox import REQUEST
 from runtime.store.projections.view import View
 
+SECONDS = 20
 PATIENT, QUICK = Limits(seconds=20), Limits(seconds=1)
 
 
@@ -196,6 +200,23 @@ def test_queries_that_cannot_be_run(query: str, told: str) -> None:
 def test_a_query_without_end_is_ended() -> None:
     with pytest.raises(ProjectionInvalid, match="longer than"):
         Engine("for (;;) {}", QUICK, emit=True)
+
+
+def test_its_process_does_not_outlive_a_server_that_is_killed() -> None:
+    """Neither end of its pipes is there any more while its code still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    body = json.dumps(["request => request", "for (;;) {}", 2**26]).encode()
+    try:
+        with process.stdin, process.stdout:
+            process.stdin.write(REQUEST.pack(b"l", 1.0, len(body)) + body)
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_what_a_query_says_of_itself() -> None:

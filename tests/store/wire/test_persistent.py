@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import grpc
 import msgspec
 import pytest
@@ -257,6 +261,26 @@ class TestEvents:
         client.update_subscription_to_all("g", consumer_strategy="RoundRobin")
         with reading(client, None) as subscription:
             assert [event.stream_name for event in take(subscription, 2)] == ["b-0", "b-1"]
+
+    def test_that_are_large_come_in_pages(self, client: EventStoreDBClient) -> None:
+        events = [NewEvent("T", bytes(90_000)) for _ in range(30)]
+        for event in events:
+            client.append_event("s-1", current_version=ANY, event=event)
+        create(client, read_batch_size=400)
+        client.create_subscription_to_all("g", read_batch_size=400)
+        for stream in ("s-1", None):
+            with reading(client, stream) as subscription:
+                assert revisions(take(subscription, 30)) == [*range(30)]
+
+    def test_that_are_damaged_end_the_call(
+        self, client: EventStoreDBClient, tmp_path: Path
+    ) -> None:
+        append(client, 3)
+        create(client)
+        with closing(sqlite3.connect(tmp_path / "served.db")) as file, file:
+            file.execute("UPDATE events SET data = 5 WHERE type = 'T' AND revision = 1")
+        with reading(client) as subscription, pytest.raises(GrpcError, match="cannot be read"):
+            take(subscription, 3)
 
     def test_of_a_stream_that_is_deleted_are_gone(self, client: EventStoreDBClient) -> None:
         append(client, 2)

@@ -136,6 +136,14 @@ class TestCheckpoint:
             with connected(store) as client, reading(client) as subscription:
                 assert revisions(take(subscription, 2)) == [2, 3]
 
+    def test_nor_by_an_update(self, client: EventStoreDBClient) -> None:
+        append(client, 2)
+        create(client, from_end=True)
+        append(client, 2)
+        client.update_subscription_to_stream("g", "s-1", consumer_strategy="RoundRobin")
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 2)) == [2, 3]
+
     def test_an_update_keeps_it_and_drops_the_consumers(self, client: EventStoreDBClient) -> None:
         append(client, 3)
         create(client)

@@ -307,6 +307,23 @@ class TestFaults:
             assert len(client.get_stream("a-1")) == 1
             assert statistics(client, "bad").status == "Running"
 
+    def test_queries_that_take_long_to_judge_hold_up_nobody_else(self, store: SqliteStore) -> None:
+        with connected(store, standard=False, seconds=5) as client:
+            append(client, "a-1")
+            with grpc.insecure_channel(client.connection_target) as channel:
+                stub = projections_pb2_grpc.ProjectionsStub(channel)
+                calls = []
+                for number in range(20):
+                    request = projections_pb2.CreateReq()
+                    request.options.transient.name = f"slow-{number}"
+                    request.options.query = "for (;;) {}"
+                    calls.append(stub.Create.future(request))
+                for _ in range(10):
+                    assert len(client.get_stream("a-1")) == 1
+                assert not any(call.done() for call in calls)
+                for call in calls:
+                    call.cancel()
+
 
 def test_they_are_announced(client: EventStoreDBClient) -> None:
     with grpc.insecure_channel(client.connection_target) as channel:

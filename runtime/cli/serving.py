@@ -91,10 +91,7 @@ def serve_(  # noqa: PLR0913, PLR0917 (the options of a command)
 
     path = file_at(store)
     host, port = address(listen)
-    if (tls_cert is None) != (tls_key is None):
-        raise AddressUnusable("TLS needs both: give --tls-cert and --tls-key")
-    if tls_client_ca is not None and tls_cert is None:
-        raise AddressUnusable("--tls-client-ca needs TLS: give --tls-cert and --tls-key")
+    _check_options(tls_cert, tls_key, tls_client_ca)
     if users is not None and tls_cert is None and not is_loopback(host):
         raise AddressUnusable(
             f"passwords would travel to {host} in clear: give --tls-cert and --tls-key,"
@@ -129,6 +126,13 @@ async def _serve(opened: SqliteStore, serving: Serving) -> None:
         host = serving.advertised or serving.host
         say(f"serving esdb://{host}:{port}?Tls={tls}; stop it with Ctrl-C")
         await interrupted.wait()
+
+
+def _check_options(certificate: Path | None, key: Path | None, authority: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise AddressUnusable("TLS needs both: give --tls-cert and --tls-key")
+    if authority is not None and certificate is None:
+        raise AddressUnusable("--tls-client-ca needs TLS: give --tls-cert and --tls-key")
 
 
 def _reload(users: Directory) -> None:

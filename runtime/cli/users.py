@@ -14,6 +14,8 @@ import typer
 from runtime.cli.screen import output, say, table
 from runtime.errors import UserInvalid
 from runtime.store.access import (
+    LONGEST_PASSWORD,
+    SALT_BYTES,
     Cost,
     Directory,
     User,
@@ -21,7 +23,6 @@ from runtime.store.access import (
     check_password,
     standard_groups,
 )
-from runtime.store.access.password import LONGEST_PASSWORD, SALT_BYTES
 
 users = typer.Typer(
     name="users",

@@ -1,4 +1,4 @@
-"""Event stores: the port and the embedded SQLite store."""
+"""Event stores: the port, the embedded SQLite store, and what opens a store by its address."""
 
 from runtime.store.expectation import TOMBSTONE, Head, History, judge
 from runtime.store.opening import is_address, open_store, shown, typed

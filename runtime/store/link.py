@@ -1,4 +1,4 @@
-"""Links: events that stand for another one (KurrentDB's form). Pure."""
+"""Links: events that stand for another one (KurrentDB's form); `resolution` follows them. Pure."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class WriterLock:
 
     def _take(self, store: Path, deadline: float) -> None:
         assert self._file is not None
-        while not _locked(self._file):
+        while not try_lock(self._file):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise StoreLocked(
@@ -67,7 +67,8 @@ class WriterLock:
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
 
-def _locked(file: int) -> bool:
+def try_lock(file: int) -> bool:
+    """Lock an open file or folder, unless another process has; True if that was done."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

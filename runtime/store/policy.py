@@ -15,6 +15,9 @@ from runtime.store.expectation import TOMBSTONE
 METADATA_TYPE, TOMBSTONE_TYPE = "$metadata", "$streamDeleted"
 BOOKS = "lucent-"
 """Begins the names of the streams in which runs on a server keep their books, unsigned."""
+ALL = "$all"
+"""The name that stands for the whole log."""
+
 SETTINGS = "$settings"
 """The stream whose last event says what holds for streams whose metadata say nothing."""
 

@@ -28,8 +28,8 @@ from runtime.store.connection import Pool
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.faults import translated
 from runtime.store.fence import Claim
+from runtime.store.file import inspect, open_writer
 from runtime.store.group import Group
-from runtime.store.place import inspect, open_writer
 from runtime.store.port import (
     Append,
     Appended,

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2, streams_pb2_grpc
 
+from runtime.store.protocol import shared_pb2, streams_pb2, streams_pb2_grpc
 from tests.benchmarks.store import DATA, METADATA
 
 EVENTS = 20_000

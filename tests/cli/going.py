@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.cli.conftest import Ended
+from tests.support.waiting import until
 
 DEADLINE = 90.0
 START = 1_700_000_000_000_000_000
@@ -69,14 +69,6 @@ def environment(home: Path) -> dict[str, str]:
     """One in which Ray's token is that of `home`, and no Ray is named."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return kept | {"HOME": str(home), "RAY_AUTH_MODE": "token", "COLUMNS": "100"}
-
-
-def until(what: Callable[[], bool], why: str) -> None:
-    """Wait until something is so; fails at the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < deadline, why
-        time.sleep(0.1)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from tests.cli.going import environment, popen
 from tests.store.wire.secured import basic
 from tests.support.certificates import certify
 from tests.support.people import directory_of, person
+from tests.support.waiting import until
 
 END_SECONDS = 30
 TLS = ("--tls-cert", "tls.crt", "--tls-key", "tls.key")
@@ -128,14 +128,13 @@ def test_a_host_that_is_not_known(lucent: Lucent) -> None:
     assert not Path("a.db").exists()
 
 
-def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+def test_a_certificate_that_is_none(lucent: Lucent, tmp_path: Path) -> None:
     (tmp_path / "bad.pem").write_text("-----BEGIN NOTHING-----")
     options = ("--listen", "127.0.0.1:0", "--tls-cert", "bad.pem")
-    assert "--tls-key" in complaint_of(tmp_path, *options)
-    assert "gone.pem cannot be read" in complaint_of(tmp_path, *options, "--tls-key", "gone.pem")
-    assert "bad.pem holds no certificates" in complaint_of(
-        tmp_path, *options, "--tls-key", "bad.pem"
-    )
+    serve = ("store", "serve", "a.db", *options)
+    assert "--tls-key" in told(lucent(*serve))
+    assert "gone.pem cannot be read" in told(lucent(*serve, "--tls-key", "gone.pem"))
+    assert "bad.pem holds no certificates" in told(lucent(*serve, "--tls-key", "bad.pem"))
     assert not (tmp_path / "a.db").exists()
 
 
@@ -179,9 +178,7 @@ def test_users_sign_in_are_read_again_and_may_end_the_server(tmp_path: Path) -> 
             append(late)
         users.change(lambda known: known.added(person("bob")))
         process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + END_SECONDS
-        while not _let_in(late):
-            assert time.monotonic() < deadline
+        until(lambda: _let_in(late), "the users are not read again")
         credentials = grpc.ssl_channel_credentials((tmp_path / "ca.crt").read_bytes())
         with grpc.secure_channel(urlsplit(uri).netloc, credentials) as channel:
             shutdown = channel.unary_unary("/event_store.client.operations.Operations/Shutdown")

@@ -21,7 +21,8 @@ from runtime.cli.standing import MOST_HOSTS, as_json, shown
 from runtime.engine.statistics import HostStats
 from runtime.jobs.control import Status
 from tests.cli.conftest import Ended, Lucent, told
-from tests.cli.going import DEADLINE, Going, environment, popen, until, write_long
+from tests.cli.going import DEADLINE, Going, environment, popen, write_long
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

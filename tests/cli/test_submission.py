@@ -23,7 +23,8 @@ from runtime.errors import ConfigError, FeedMissing
 from runtime.jobs.parcel import UPLOAD_BYTES, gather, pack
 from runtime.jobs.submission import Command
 from tests.cli.conftest import Ended, Lucent, told
-from tests.cli.going import DEADLINE, Going, environment, kill_tree, popen, until, write_long
+from tests.cli.going import DEADLINE, Going, environment, kill_tree, popen, write_long
+from tests.support.waiting import until
 
 THERE = "/var/lib/lucent/small.db"
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from random import Random
 
 from runtime.errors import WrongExpectedVersion
 from runtime.events import NewEvent, RecordedEvent
 from runtime.store import CaughtUp, Checkpoint, EventStore, Expected, Write
 from tests.conformance.samples import event
+from tests.support.seeds import seeded
 
 ANY = Expected.ANY
 THREADS, EACH = 8, 5
@@ -72,9 +70,7 @@ def test_followers_beside_writers_see_each_event_once_in_order(store: EventStore
 
 
 def test_a_follower_goes_on_after_its_checkpoint(reopen: Callable[[], EventStore]) -> None:
-    seed = int(os.environ.get("LUCENT_SEED") or int.from_bytes(os.urandom(4), "big"))
-    sys.stdout.write(f"seed {seed} (set LUCENT_SEED to run it again)\n")
-    random = Random(seed)
+    random = seeded()
     store, seen = reopen(), list[bytes]()
     store.append("s-1", ANY, [event(str(number)) for number in range(EVENTS)])
     while len(seen) < EVENTS:

@@ -6,7 +6,6 @@ Whole runs are killed with SIGKILL at random moments and started again until the
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -19,9 +18,9 @@ import pytest
 
 from runtime.jobs.verification import verify_store
 from tests.laws.study import ROOT
+from tests.support.seeds import seeded
 
 CHECKOUT = Path(__file__).parents[2]
-SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
 CODE = """
 import sys
 from pathlib import Path
@@ -77,9 +76,8 @@ def run_to_the_end(shell: str, store: Path, rng: random.Random, kills: int, reac
 def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(
     tmp_path: Path, case: int
 ) -> None:
-    print(f"LUCENT_SEED={SEED}")
     store = tmp_path / "log.db"
-    killed = run_to_the_end("local", store, random.Random(SEED + case), kills=4, reach=0.6)
+    killed = run_to_the_end("local", store, seeded(case), kills=4, reach=0.6)
     assert killed, "no moment fell into the run"
     verdict = verify_store(store)
     assert verdict.damages == ()
@@ -90,9 +88,8 @@ def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(
 def test_a_run_on_ray_killed_with_all_its_processes_ends_as_if_nothing_had_happened(
     tmp_path: Path,
 ) -> None:
-    print(f"LUCENT_SEED={SEED}")
     store = tmp_path / "log.db"
-    run_to_the_end("ray", store, random.Random(SEED), kills=2, reach=12.0)
+    run_to_the_end("ray", store, seeded(), kills=2, reach=12.0)
     verdict = verify_store(store)
     assert verdict.damages == ()
     assert verdict.roots == {"arithmetic": ROOT}

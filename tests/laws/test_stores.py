@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -27,10 +25,10 @@ from runtime.store.wire import Serving
 from tests.laws.study import ROOT, arithmetic
 from tests.support.cable import breaking
 from tests.support.faulty import Faults, faulty
+from tests.support.seeds import seeded
 from tests.support.served import served
 
 CHECKOUT = Path(__file__).parents[2]
-SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
 CUTS, KILLS, FAULTS, KINDS = 100, 4, 60, 5
 CODE = """
 import sys
@@ -75,7 +73,7 @@ def test_a_run_on_kurrentdb_ends_in_the_root_of_a_file(port: int, tmp_path: Path
 
 
 def test_a_hundred_lost_connections_leave_the_root_as_it_is(port: int, tmp_path: Path) -> None:
-    rng = random.Random(SEED)
+    rng = seeded()
     connections = itertools.count(1)
 
     def allowance() -> int | None:
@@ -86,21 +84,20 @@ def test_a_hundred_lost_connections_leave_the_root_as_it_is(port: int, tmp_path:
     with breaking(port, allowance) as cable:
         changes = {"snapshot_events": 3_000, "credit": {"batch": 64, "events": 512}}
         outcome = run(on(address(cable.port), tmp_path, **changes))
-    assert (outcome.root, cable.cuts >= CUTS) == (ROOT, True), f"LUCENT_SEED={SEED}, {cable.cuts}"
+    assert (outcome.root, cable.cuts >= CUTS) == (ROOT, True), cable.cuts
     check(address(port), outcome.root)
 
 
 def test_changes_of_leader_and_lost_answers_leave_the_root_as_it_is(tmp_path: Path) -> None:
-    faults = Faults(random.Random(SEED), rate=0.2, left=FAULTS)
+    faults = Faults(seeded(), rate=0.2, left=FAULTS)
     with SqliteStore.open(tmp_path / "served.db") as store, faulty(store, faults) as place:
         outcome = run(on(place, tmp_path, snapshot_events=3_000))
-        seen = f"LUCENT_SEED={SEED}, {faults.met}"
-        assert (outcome.root, len(faults.met)) == (ROOT, KINDS), seen
+        assert (outcome.root, len(faults.met)) == (ROOT, KINDS), faults.met
         check(place, outcome.root)
 
 
 def test_a_run_that_is_killed_goes_on_where_the_server_says(port: int, tmp_path: Path) -> None:
-    rng = random.Random(SEED)
+    rng = seeded()
     for _ in range(KILLS):
         command = [sys.executable, "-c", CODE, address(port), str(tmp_path)]
         with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE) as process:
@@ -109,5 +106,5 @@ def test_a_run_that_is_killed_goes_on_where_the_server_says(port: int, tmp_path:
             time.sleep(rng.uniform(0.3, 1.5))
             process.send_signal(signal.SIGKILL)
     outcome = run(on(address(port), tmp_path, snapshot_events=3_000))
-    assert outcome.root == ROOT, f"LUCENT_SEED={SEED}"
+    assert outcome.root == ROOT
     check(address(port), outcome.root)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +25,7 @@ from runtime.jobs.verification import verify_store
 from runtime.store import Expected, SqliteStore
 from tests.store.samples import event, stored_transactions, transaction
 from tests.support.jobs import run_in
+from tests.support.seeds import seeded
 
 ANY = Expected.ANY
 FRAME, HEADER, PAGE = 24 + 4096, 32, 4096
@@ -34,9 +34,7 @@ TRANSACTIONS = 12
 
 @pytest.fixture
 def random() -> Random:
-    seed = int(os.environ.get("LUCENT_SEED") or int.from_bytes(os.urandom(4), "big"))
-    sys.stdout.write(f"seed {seed} (set LUCENT_SEED to run it again)\n")
-    return Random(seed)
+    return seeded()
 
 
 class TestTornLog:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from runtime.store import (
 )
 from runtime.store.fence import Claim
 from tests.store.samples import event
+from tests.support.waiting import becomes
 
 ANY = Expected.ANY
 WAIT_SECONDS = 20
@@ -65,8 +65,7 @@ class TestGroup:
             assert first.wait(WAIT_SECONDS)
             for thread in threads[1:]:
                 thread.start()
-            while len(store._group._waiting) < 8:
-                time.sleep(0.001)
+            becomes(lambda: len(store._group._waiting), 8)
             go.set()
             for thread in threads:
                 thread.join(WAIT_SECONDS)

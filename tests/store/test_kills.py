@@ -24,6 +24,7 @@ from runtime.store import SqliteStore
 from tests.store.audit import Audit, assert_whole
 from tests.store.children import ROOT
 from tests.store.crashing import Life, read_notes
+from tests.support.seeds import seed
 
 KILLS = int(os.environ.get("LUCENT_KILLS") or 25)
 LIVES = 25
@@ -34,13 +35,12 @@ WAIT_SECONDS = 60
 
 @pytest.mark.parametrize("store", range(-(-KILLS // LIVES)))
 def test_nothing_answered_is_lost_and_nothing_is_there_in_part(path: Path, store: int) -> None:
-    seed = int(os.environ.get("LUCENT_SEED") or int.from_bytes(os.urandom(4), "big"))
-    sys.stdout.write(f"seed {seed} (set LUCENT_SEED to run it again)\n")
+    first = seed() + store
     SqliteStore.open(path).close()
-    random, audit = Random(seed + store), Audit()
+    random, audit = Random(first), Audit()
     with _writers() as writers:
         for number in range(min(LIVES, KILLS - LIVES * store)):
-            life = Life(seed + store, number)
+            life = Life(first, number)
             seen = _killed(writers, life, path, audit.position + 1, random)
             with SqliteStore.open(path) as opened:
                 events = audit.check(opened, life, read_notes(_notes(path, life)))

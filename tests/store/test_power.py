@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -13,6 +10,7 @@ from runtime.store import SqliteStore
 from tests.store import children
 from tests.store.power import Disk, calls, can_trace, trace
 from tests.store.samples import stored_transactions
+from tests.support.seeds import seeded
 
 TRANSACTIONS = 40
 CUTS = 60
@@ -22,9 +20,7 @@ pytestmark = pytest.mark.skipif(not can_trace(), reason="strace is not installed
 
 
 def test_what_was_answered_outlives_a_power_cut_at_any_moment(path: Path) -> None:
-    seed = int(os.environ.get("LUCENT_SEED") or int.from_bytes(os.urandom(4), "big"))
-    sys.stdout.write(f"seed {seed} (set LUCENT_SEED to run it again)\n")
-    random = Random(seed)
+    random = seeded()
     SqliteStore.open(path).close()
     log = path.with_name("events.db-wal")
     disk = Disk({path: bytearray(path.read_bytes()), log: bytearray()})

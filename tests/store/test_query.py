@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -12,6 +10,7 @@ import pytest
 
 from runtime.events import NewEvent, RecordedEvent, named_id
 from runtime.store import Append, Expected, Filter, SqliteStore, Write, query
+from tests.support.seeds import seeded
 
 ANY = Expected.ANY
 KINDS = ("A", "B")
@@ -33,9 +32,7 @@ def fill(store: SqliteStore, events: int, streams: int) -> None:
 def test_a_filter_finds_the_same_however_many_events_its_streams_hold(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed = int(os.environ.get("LUCENT_SEED") or int.from_bytes(os.urandom(4), "big"))
-    sys.stdout.write(f"seed {seed} (set LUCENT_SEED to run it again)\n")
-    random = Random(seed)
+    random = seeded()
     monkeypatch.setattr(query, "FEW", 12)
     monkeypatch.setattr(query, "PAGE", 5)
     with SqliteStore.open(path) as store:

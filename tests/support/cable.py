@@ -1,4 +1,4 @@
-"""A TCP connection that breaks: everything passes through, until it is cut."""
+"""The way to a server that breaks: everything passes through, until it is cut."""
 
 from __future__ import annotations
 
@@ -23,15 +23,22 @@ class Cable:
     allowance: Callable[[], int | None]
     cuts: int = 0
     port: int = 0
+    _ends: list[socket.socket] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def carry(self, near: socket.socket) -> None:
         far = socket.create_connection(("127.0.0.1", self.target))
+        self._ends += (near, far)
         for end in (near, far):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         left = [self.allowance()]
         for source, sink in ((near, far), (far, near)):
             Thread(target=self._pump, args=(source, sink, left), daemon=True).start()
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for end in self._ends:
+            _break(end)
 
     def _pump(self, source: socket.socket, sink: socket.socket, left: list[int | None]) -> None:
         with suppress(OSError):
@@ -44,15 +51,19 @@ class Cable:
                             left[0] = None
                             break
                 sink.sendall(data)
-        for each in (source, sink):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-                each.close()
+        for end in (source, sink):
+            _break(end)
+
+
+def _break(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
 
 
 @contextmanager
-def breaking(target: int, allowance: Callable[[], int | None]) -> Iterator[Cable]:
-    """A cable to `target` inside the block."""
+def breaking(target: int, allowance: Callable[[], int | None] = lambda: None) -> Iterator[Cable]:
+    """A cable to `target`; all that it carries breaks at the end of the block, if not before."""
     cable = Cable(target, allowance)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         cable.port = listener.getsockname()[1]
@@ -63,4 +74,9 @@ def breaking(target: int, allowance: Callable[[], int | None]) -> Iterator[Cable
                     cable.carry(listener.accept()[0])
 
         Thread(target=accept, daemon=True).start()
-        yield cable
+        try:
+            yield cable
+        finally:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            cable.cut()

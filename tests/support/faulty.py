@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event, Thread
 from typing import Any
 
 import grpc
 
 from runtime.store import SqliteStore
-from runtime.store.wire.access import OpenGate
 from runtime.store.wire.desk import Desk
+from runtime.store.wire.gate import OpenGate
 from runtime.store.wire.streams import Streams
+from tests.support.beside import beside
 
-READY_SECONDS = 20
 SILENT_SECONDS = 60
 Call = Callable[[Any, Any], AsyncIterator[Any]]
 
@@ -114,36 +113,24 @@ async def _not_leader(context: Any, port: int) -> None:
     await context.abort(grpc.StatusCode.NOT_FOUND, "Leader info available", trailers)
 
 
-@contextmanager
-def faulty(store: SqliteStore, faults: Faults) -> Iterator[str]:
+def faulty(store: SqliteStore, faults: Faults) -> AbstractContextManager[str]:
     """Serve `store` by two nodes inside the block; gives the address of the first."""
-    ready = Event()
-    stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    return beside(lambda: _nodes(store, faults))
 
-    async def run() -> None:
-        over = asyncio.Event()
-        stop.append((asyncio.get_running_loop(), over))
-        desk = Desk(store)
-        servers = []
-        for number in range(2):
-            server = grpc.aio.server(interceptors=(_Node(number, faults),))
-            streams = Streams(desk, OpenGate())
-            server.add_generic_rpc_handlers((streams.handler(),))
-            faults.ports.append(server.add_insecure_port("localhost:0"))
-            await server.start()
-            servers.append(server)
-        ready.set()
-        await over.wait()
+
+@asynccontextmanager
+async def _nodes(store: SqliteStore, faults: Faults) -> AsyncIterator[str]:
+    desk = Desk(store)
+    servers = []
+    for number in range(2):
+        server = grpc.aio.server(interceptors=(_Node(number, faults),))
+        server.add_generic_rpc_handlers((Streams(desk, OpenGate()).handler(),))
+        faults.ports.append(server.add_insecure_port("localhost:0"))
+        await server.start()
+        servers.append(server)
+    try:
+        yield f"esdb://localhost:{faults.ports[0]}?tls=false"
+    finally:
         for server in servers:
             await server.stop(0)
         desk.close()
-
-    thread = Thread(target=lambda: asyncio.run(run()), daemon=True)
-    thread.start()
-    try:
-        assert ready.wait(READY_SECONDS), "the servers did not start"
-        yield f"esdb://localhost:{faults.ports[0]}?tls=false"
-    finally:
-        loop, over = stop[0]
-        loop.call_soon_threadsafe(over.set)
-        thread.join(READY_SECONDS)

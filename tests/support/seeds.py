@@ -1,4 +1,4 @@
-"""The seed of randomised tests: LUCENT_SEED, or one that is printed."""
+"""The seed of randomised tests: LUCENT_SEED, or any number. It is printed, to repeat a test."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import os
 from random import Random
 
 
-def seeded() -> Random:
-    """Random numbers whose seed is printed."""
-    seed = int(os.environ.get("LUCENT_SEED") or Random().randrange(2**32))
-    print(f"LUCENT_SEED={seed}")
-    return Random(seed)
+def seed() -> int:
+    """The seed, which is printed."""
+    number = int(os.environ.get("LUCENT_SEED") or Random().randrange(2**32))
+    print(f"LUCENT_SEED={number}")
+    return number
+
+
+def seeded(case: int = 0) -> Random:
+    """Random numbers of the seed; `case` tells the cases of one test apart."""
+    return Random(seed() + case)

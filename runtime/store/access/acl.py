@@ -3,7 +3,8 @@
 The lists are KurrentDB's: `$acl` in a stream's metadata; for streams that say nothing of an
 act the stream `$settings` (`$userStreamAcl`, `$systemStreamAcl`); for what that leaves open,
 user streams are open to everybody and system streams, whose names begin with `$`, to
-administrators. What cannot be read says nothing.
+administrators. The list of the whole log is in the metadata stream `$$$all`. What cannot be
+read says nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +17,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from runtime.store.access.caller import ADMINS, EVERYBODY, Caller
-from runtime.store.policy import described_by
-
-LOG = "$all"
-"""The name of the whole log, whose access list is in the metadata stream `$$$all`."""
+from runtime.store.policy import ALL, described_by
 
 _Names = str | list[str] | None
 S = TypeVar("S", bound=msgspec.Struct)
@@ -105,7 +103,7 @@ def governed(act: Act, stream: str) -> Governed | None:
     >>> governed(Act.DELETE, "$$agent-7"), governed(Act.WRITE, "$all")
     (None, None)
     """
-    if stream == LOG and act in (Act.WRITE, Act.DELETE):
+    if stream == ALL and act in (Act.WRITE, Act.DELETE):
         return None
     described = described_by(stream)
     if described is None:

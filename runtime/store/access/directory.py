@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 from runtime.errors import UserInvalid, UsersUnusable
 from runtime.store.access.users import Users, read_users, write_users
+from runtime.store.lock import try_lock
+from runtime.store.schema import sync_folder
 
 MODE = 0o600
 """The permissions of a file that is made."""
@@ -102,15 +103,7 @@ def _replace(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -119,21 +112,13 @@ def _alone(path: Path) -> Iterator[None]:
     handle = os.open(path.parent, os.O_RDONLY)
     try:
         deadline = time.monotonic() + WAIT_SECONDS
-        while not _locked(handle):
+        while not try_lock(handle):
             if time.monotonic() > deadline:
                 raise UsersUnusable(f"another process is changing {path}: try again")
             time.sleep(POLL_SECONDS)
         yield
     finally:
         os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from esdbclient.protos.Grpc import shared_pb2, status_pb2, streams_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 
@@ -12,6 +11,7 @@ from runtime.errors import AppendRefused, StoreError, StoreForbidden, StreamDele
 from runtime.events import NewEvent, id_text
 from runtime.store.expectation import refusal
 from runtime.store.port import Append, Appended, Expected
+from runtime.store.protocol import BINARY, JSON, shared_pb2, status_pb2, streams_pb2
 
 MESSAGE_BYTES = 512 * 1024
 """Bytes of events in one message; an append that has more is sent in several."""
@@ -79,7 +79,7 @@ def _pages(
     page: list[streams_pb2.BatchAppendReq.ProposedMessage] = []
     size = 0
     for event in events:
-        kind = "application/json" if event.json else "application/octet-stream"
+        kind = JSON if event.json else BINARY
         message = streams_pb2.BatchAppendReq.ProposedMessage(
             id=shared_pb2.UUID(string=id_text(event.event_id)),
             metadata={"type": event.type, "content-type": kind},

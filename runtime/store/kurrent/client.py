@@ -1,4 +1,7 @@
-"""EventStoreDB's Python client, the only module that uses it: connection, calls, its events."""
+"""EventStoreDB's Python client: its connection, its calls, its errors.
+
+The only module that uses it; the messages it ships are those of `runtime.store.protocol`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from urllib.parse import unquote
 import grpc
 from esdbclient import EventStoreDBClient, StreamState, exceptions
 from esdbclient.common import handle_rpc_error
-from esdbclient.protos.Grpc import streams_pb2, streams_pb2_grpc
 
 from runtime.errors import (
     AddressUnusable,
@@ -24,9 +26,10 @@ from runtime.errors import (
 from runtime.events import RecordedEvent
 from runtime.store.expectation import refusal
 from runtime.store.kurrent import reads
-from runtime.store.kurrent.reads import Place
+from runtime.store.kurrent.reads import Reached
 from runtime.store.opening import shown
 from runtime.store.port import Append, Expected
+from runtime.store.protocol import streams_pb2, streams_stub
 
 CALL_SECONDS = 30.0
 """The deadline of a call that reads or writes a stream, unless the address gives another."""
@@ -97,7 +100,7 @@ class Client(EventStoreDBClient):
         self, requests: Iterable[streams_pb2.BatchAppendReq]
     ) -> Iterator[streams_pb2.BatchAppendResp]:
         """The answers to a series of appends, as they come."""
-        stub = streams_pb2_grpc.StreamsStub(self.channel)  # type: ignore[no-untyped-call]
+        stub = streams_stub(self.channel)
         try:
             yield from stub.BatchAppend(
                 iter(requests),
@@ -133,11 +136,11 @@ class Client(EventStoreDBClient):
 
     def follow(
         self, after: int | None, names: str, seconds: float
-    ) -> Iterator[RecordedEvent | Place]:
+    ) -> Iterator[RecordedEvent | Reached]:
         """Events behind `after` of the streams whose names match, for so many seconds at most."""
         reached = -1 if after is None else after
         for answer in self._read(reads.following(after, names), seconds):
-            item = reads.event_of(answer) or reads.place_of(answer, reached)
+            item = reads.event_of(answer) or reads.reached_of(answer, reached)
             if item is not None:
                 reached = item.position
                 yield item
@@ -148,7 +151,7 @@ class Client(EventStoreDBClient):
         Unlike the client's own reads, one that another thread cuts off by connecting anew
         raises, and does not look like one that came to its end.
         """
-        stub = streams_pb2_grpc.StreamsStub(self.channel)  # type: ignore[no-untyped-call]
+        stub = streams_stub(self.channel)
         call = stub.Read(
             request,
             timeout=seconds,

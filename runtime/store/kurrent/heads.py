@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runtime.errors import StoreError, StreamDeleted, StreamNotFound, WrongExpectedVersion
-from runtime.events import RecordedEvent
+from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.store.expectation import TOMBSTONE, Head
 from runtime.store.kurrent.batches import NOWHERE
 from runtime.store.kurrent.line import Line
@@ -45,14 +44,14 @@ class Heads:
 
     def ids(self, stream: str, start: int, count: int) -> list[bytes]:
         """The event ids of `stream` from revision `start` on, `count` at the most."""
-        page = self.page(stream, start, count, backwards=False)
+        page = self._line.page(stream, start, count, backwards=False)
         return [event.event_id for event in page if event.revision >= start]
 
     def revision_of(self, stream: str, event_id: bytes) -> int | None:
         """The last revision at which that id stands, of the last `LOOKED_BACK` events."""
         start: int | None = None
         for _ in range(LOOKED_BACK // _PAGE):
-            page = self.page(stream, start, _PAGE, backwards=True)
+            page = self._line.page(stream, start, _PAGE, backwards=True)
             for event in page:
                 if event.event_id == event_id:
                     return event.revision
@@ -61,27 +60,12 @@ class Heads:
             start = page[-1].revision - 1
         return None
 
-    def last(self, stream: str) -> RecordedEvent | None:
-        """The last event of `stream` that is shown; raises `StreamDeleted`."""
-        return next(iter(self.page(stream, None, 1, backwards=True)), None)
-
-    def page(
-        self, stream: str, start: int | None, limit: int, *, backwards: bool
-    ) -> list[RecordedEvent]:
-        """Events of a stream, none if there is no such stream; raises `StreamDeleted`."""
-        try:
-            return self._line.call(
-                lambda client: client.stream_page(stream, start, limit, backwards=backwards), stream
-            )
-        except StreamNotFound:
-            return []
-
     def _revisions(self, streams: list[str]) -> list[int]:
         outcomes = self._line.append([Append(stream, NOWHERE, ()) for stream in streams])
         return [_revision(outcome) for outcome in outcomes]
 
     def _is_deleted(self, stream: str) -> bool:
-        described = self.last(metastream(stream))
+        described = self._line.last(metastream(stream))
         return described is not None and read_policy(described.data).deleted
 
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import grpc
 
-from runtime.errors import StoreClosed, StoreError, StoreUnreachable
+from runtime.errors import StoreClosed, StoreError, StoreUnreachable, StreamNotFound
+from runtime.events import RecordedEvent
 from runtime.store.kurrent import batches
 from runtime.store.kurrent.address import check_address
 from runtime.store.kurrent.client import RAISED, Client, is_deadline, reason, told
@@ -75,6 +76,24 @@ class Line:
                     raise self._silent(error) from None
                 self._wait(pause)
                 self._mend(channel, error)
+
+    def page(
+        self, stream: str, start: int | None, limit: int, *, backwards: bool
+    ) -> list[RecordedEvent]:
+        """Events of a stream, none if there is no such stream; raises `StreamDeleted`.
+
+        Without `start` from the first event, or backwards from the last.
+        """
+        try:
+            return self.call(
+                lambda client: client.stream_page(stream, start, limit, backwards=backwards), stream
+            )
+        except StreamNotFound:
+            return []
+
+    def last(self, stream: str) -> RecordedEvent | None:
+        """The last event of `stream` that is shown; raises `StreamDeleted`."""
+        return next(iter(self.page(stream, None, 1, backwards=True)), None)
 
     def append(self, appends: Sequence[Append]) -> list[Appended | StoreError]:
         """What became of each of `appends`, which are sent together, each on its own.

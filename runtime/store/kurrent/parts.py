@@ -8,10 +8,11 @@ from uuid import uuid4
 import msgspec
 
 from runtime.errors import SnapshotDamaged, StoreDamaged, StoreError, StreamNotFound
-from runtime.events import NewEvent, RecordedEvent
+from runtime.events import NewEvent
 from runtime.store.digest import part_digest, snapshot_digest
 from runtime.store.kurrent import books
 from runtime.store.kurrent.line import Line
+from runtime.store.policy import metastream
 from runtime.store.port import Append, Expected, Snapshot
 
 SPARED = 64
@@ -123,9 +124,13 @@ class Parts:
             if group in before and before[group].first // SPARED < part.first // SPARED
         ]
         return [
-            books.shortened(stream, self._last(f"$${stream}")[0], first)
-            for stream, first in streams
+            books.shortened(stream, self._described(stream), first) for stream, first in streams
         ]
+
+    def _described(self, stream: str) -> int:
+        """The revision of a stream's metadata, -1 if it has none."""
+        last = self._line.last(metastream(stream))
+        return -1 if last is None else last.revision
 
     def _state(self, name: str, group: int, part: _Part) -> bytes:
         stream = books.state_stream(name, group)
@@ -143,24 +148,15 @@ class Parts:
 
     def _listed(self, name: str) -> tuple[int, _Listed | None]:
         stream = books.snapshot_stream(name)
-        revision, event = self._last(stream)
+        event = self._line.last(stream)
         if event is None:
-            return revision, None
+            return -1, None
         try:
-            return revision, msgspec.json.decode(event.data, type=_Listed)
+            return event.revision, msgspec.json.decode(event.data, type=_Listed)
         except msgspec.MsgspecError:
             raise SnapshotDamaged(
-                f"snapshot {name!r} is damaged: event {revision} of {stream} cannot be read"
+                f"snapshot {name!r} is damaged: event {event.revision} of {stream} cannot be read"
             ) from None
-
-    def _last(self, stream: str) -> tuple[int, RecordedEvent | None]:
-        try:
-            page = self._line.call(
-                lambda client: client.stream_page(stream, None, 1, backwards=True), stream
-            )
-        except StreamNotFound:
-            return -1, None
-        return (page[0].revision, page[0]) if page else (-1, None)
 
 
 def _check(name: str, listed: _Listed) -> None:

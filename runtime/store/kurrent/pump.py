@@ -11,7 +11,7 @@ from runtime.errors import StoreClosed
 from runtime.events import RecordedEvent
 from runtime.store.kurrent.client import Client
 from runtime.store.kurrent.line import Line
-from runtime.store.kurrent.reads import Place
+from runtime.store.kurrent.reads import Reached
 
 SILENCE = 20.0
 """Seconds after which a subscription is begun anew where it is, in case it died unnoticed."""
@@ -22,13 +22,13 @@ LULL = 0.05
 AHEAD = 4096
 """Events that are held at the most."""
 
-Item = RecordedEvent | Place
+Item = RecordedEvent | Reached
 
 
 class Pump:
     """Yields the events behind position `after` of the streams whose names match, and places.
 
-    Goes on across lost connections. A live `Place` is yielded each time there is nothing
+    Goes on across lost connections. A live `Reached` is yielded each time there is nothing
     more for now. Ends when the line is closed; raises what ended the subscription.
     """
 
@@ -59,7 +59,7 @@ class Pump:
                 item = self._items.get(timeout=LULL if live else None)
             except Empty:
                 live = False
-                yield Place(reached, live=True)
+                yield Reached(reached, live=True)
                 item = self._items.get()
                 live = True
             if isinstance(item, StoreClosed):
@@ -67,7 +67,7 @@ class Pump:
             if isinstance(item, Exception):
                 raise item
             reached = max(reached, item.position)
-            live = live or (isinstance(item, Place) and item.live)
+            live = live or (isinstance(item, Reached) and item.live)
             yield item
 
     def _run(self) -> None:

@@ -1,13 +1,13 @@
-"""Reads as KurrentDB takes and answers them."""
+"""Reads as KurrentDB takes and answers them. Pure."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 from google.protobuf.message import Message
 
 from runtime.events import RecordedEvent
+from runtime.store.protocol import JSON, TICK, shared_pb2, streams_pb2
 
 WINDOW, INTERVAL = 1024, 5
 """Events that a server looks at in one go for a subscription, and after how many such windows
@@ -16,10 +16,9 @@ it tells how far it has come."""
 _Options = streams_pb2.ReadReq.Options
 _FORWARDS = _Options.ReadDirection.Forwards
 _BACKWARDS = _Options.ReadDirection.Backwards
-_TICK = 100
 
 
-class Place(NamedTuple):
+class Reached(NamedTuple):
     """How far a subscription to the log has come; `live`: there is nothing more for now."""
 
     position: int
@@ -77,18 +76,18 @@ def event_of(answer: streams_pb2.ReadResp) -> RecordedEvent | None:
         type=told["type"],
         data=found.data,
         metadata=found.custom_metadata,
-        recorded_at=int(told["created"]) * _TICK,
-        json=told["content-type"] == "application/json",
+        recorded_at=int(told["created"]) * TICK,
+        json=told["content-type"] == JSON,
     )
 
 
-def place_of(answer: streams_pb2.ReadResp, reached: int) -> Place | None:
+def reached_of(answer: streams_pb2.ReadResp, reached: int) -> Reached | None:
     """How far an answer says that a subscription has come, which was at `reached` before."""
     which = answer.WhichOneof("content")
     if which == "caught_up":
-        return Place(reached, live=True)
+        return Reached(reached, live=True)
     if which == "checkpoint":
-        return Place(answer.checkpoint.commit_position, live=False)
+        return Reached(answer.checkpoint.commit_position, live=False)
     return None
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from threading import RLock
 from uuid import uuid4
 
-from runtime.errors import AppendRefused, StoreError, StreamNotFound, WrongExpectedVersion
+from runtime.errors import AppendRefused, StoreError, WrongExpectedVersion
 from runtime.events import NewEvent, RecordedEvent
 from runtime.store.fence import check_epoch
 from runtime.store.kurrent import books
@@ -111,7 +111,7 @@ class Register:
         return _Stand(last)
 
     def _finish(self, stream: str, revision: int, pieces: int) -> None:
-        record = self._page(stream, revision - pieces, pieces, backwards=False)
+        record = self._line.page(stream, revision - pieces, pieces, backwards=False)
         self._apply(books.read_write(record))
 
     def _apply(self, appends: Sequence[Append]) -> list[Appended]:
@@ -136,21 +136,11 @@ class Register:
         """The events of a stream from its last one; few of them are ever asked for."""
         start: int | None = None
         while start is None or start >= 0:
-            page = self._page(stream, start, 1, backwards=True)
+            page = self._line.page(stream, start, 1, backwards=True)
             if not page:
                 return
             yield from page
             start = page[-1].revision - 1
-
-    def _page(
-        self, stream: str, start: int | None, limit: int, *, backwards: bool
-    ) -> list[RecordedEvent]:
-        try:
-            return self._line.call(
-                lambda client: client.stream_page(stream, start, limit, backwards=backwards), stream
-            )
-        except StreamNotFound:
-            return []
 
 
 def _parts(append: Append) -> list[Append]:

@@ -126,7 +126,7 @@ class KurrentStore:
         self._line.call(lambda client: client.remove(stream, expected, hard=hard), stream)
         if hard:
             return Appended(TOMBSTONE, self.end())
-        record = self._heads.last(metastream(stream))
+        record = self._line.last(metastream(stream))
         assert record is not None
         return Appended(record.revision, record.position)
 
@@ -205,7 +205,7 @@ class KurrentStore:
 
     def revision(self, stream: str) -> int:
         """The revision of the last event of `stream`, -1 if it was never written or is deleted."""
-        last = self._heads.last(stream)
+        last = self._line.last(stream)
         if last is not None:
             return last.revision
         head = self._heads.of([stream])[stream]
@@ -223,7 +223,7 @@ class KurrentStore:
 
     def checkpoint(self, name: str) -> str | None:
         """The cursor stored under `name`, if any."""
-        event = self._heads.last(books.checkpoint_stream(name))
+        event = self._line.last(books.checkpoint_stream(name))
         return None if event is None else event.data.decode()
 
     def snapshot(self, name: str, groups: Collection[int] | None = None) -> Snapshot | None:
@@ -238,7 +238,7 @@ class KurrentStore:
         self, stream: str, start: int, last: int, *, backwards: bool
     ) -> Iterator[RecordedEvent]:
         while 0 <= start <= last:
-            page = self._heads.page(stream, start, _PAGE, backwards=backwards)
+            page = self._line.page(stream, start, _PAGE, backwards=backwards)
             for event in page:
                 if event.revision > last:
                     return
@@ -287,9 +287,7 @@ class KurrentStore:
         if answer is not None:
             return answer
         stream, revision = settled.append.stream, settled.revision
-        return Appended(
-            revision, self._heads.page(stream, revision, 1, backwards=False)[0].position
-        )
+        return Appended(revision, self._line.page(stream, revision, 1, backwards=False)[0].position)
 
     def _check_writer(self) -> None:
         if self._line.closed:

@@ -19,8 +19,8 @@ from runtime.store.persistent.config import Config
 from runtime.store.persistent.group import Standing
 from runtime.store.persistent.messages import PageRead, ParkedRead, Recorded, RecordFailed
 from runtime.store.persistent.place import place_of, place_text
-from runtime.store.persistent.settings import ALL, Name, Subscription
-from runtime.store.policy import METADATA_TYPE, metadata_with, metastream, read_policy
+from runtime.store.persistent.settings import Name, Subscription
+from runtime.store.policy import ALL, METADATA_TYPE, metadata_with, metastream, read_policy
 from runtime.store.port import Append, Appended, Expected, Write
 from runtime.store.query import PAGE_BYTES
 from runtime.store.resolution import resolve

@@ -15,7 +15,8 @@ import msgspec
 from runtime.errors import StoreDamaged, SubscriptionFailed
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.persistent.place import place_of, place_text
-from runtime.store.persistent.settings import ALL, Name, Settings, Subscription
+from runtime.store.persistent.settings import Name, Settings, Subscription
+from runtime.store.policy import ALL
 from runtime.store.port import Filter
 
 STREAM, TYPE = "$persistentSubscriptionConfig", "$PersistentConfig"

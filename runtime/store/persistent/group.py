@@ -53,7 +53,8 @@ from runtime.store.persistent.meter import Meter
 from runtime.store.persistent.parked import Parked
 from runtime.store.persistent.progress import Done, Progress
 from runtime.store.persistent.roster import Roster
-from runtime.store.persistent.settings import ALL, MAX_BYTES, Subscription
+from runtime.store.persistent.settings import MAX_BYTES, Subscription
+from runtime.store.policy import ALL
 
 
 @dataclass(frozen=True, slots=True)

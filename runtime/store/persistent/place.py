@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from runtime.store.persistent.settings import ALL
+from runtime.store.policy import ALL
 
 _POSITION = re.compile(r"C:(-?\d{1,19})/P:-?\d{1,19}", re.ASCII)
 _REVISION = re.compile(r"-?\d{1,19}", re.ASCII)

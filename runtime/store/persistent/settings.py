@@ -9,9 +9,6 @@ from runtime.errors import SubscriptionFailed
 from runtime.store.persistent.strategy import STRATEGIES
 from runtime.store.port import Filter
 
-ALL = "$all"
-"""The name that stands for the whole log."""
-
 MAX_PAGE, MAX_HELD = 1_000, 100_000
 """Events that are read at once, and held by a group, at the most, whatever its settings say."""
 

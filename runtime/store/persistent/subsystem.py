@@ -20,7 +20,8 @@ from runtime.store.persistent.archive import Archive
 from runtime.store.persistent.config import Config
 from runtime.store.persistent.host import Caller, Host, dropped
 from runtime.store.persistent.messages import Grown, ReplayAsked, Tick
-from runtime.store.persistent.settings import ALL, Name, Subscription
+from runtime.store.persistent.settings import Name, Subscription
+from runtime.store.policy import ALL
 
 TICK_SECONDS = 1.0
 """How often groups look for events that were not answered for in time."""
@@ -90,7 +91,7 @@ class Subsystem:
         """
         name = subscription.name
         async with self._changing:
-            old = self._host(name)
+            old = self.host(name)
             kept = replace(subscription, only=old.subscription.only)
             checked = _since(old.subscription, await self._checked(kept))
             await self._save(self._config.with_group(checked))
@@ -100,7 +101,7 @@ class Subsystem:
     async def delete(self, name: Name) -> None:
         """Delete a group, where it has come and what it put aside; its consumers are dropped."""
         async with self._changing:
-            host = self._host(name)
+            host = self.host(name)
             await self._save(self._config.without(name))
             del self._hosts[name]
             await host.close(dropped(name, "deleted"))
@@ -110,13 +111,17 @@ class Subsystem:
         """Deliver parked events again: all there are now, or those before revision `stop_at`."""
         if stop_at is not None and stop_at < 0:
             raise SubscriptionFailed("Cannot stop replaying parked message at a negative version.")
-        host = self._host(name)
+        host = self.host(name)
         last = await self._caller.call(lambda: self._archive.end(name.parked))
         host.tell(ReplayAsked(last, stop_at))
 
     def host(self, name: Name) -> Host:
         """The group of that name."""
-        return self._host(name)
+        self._check()
+        found = self._hosts.get(name)
+        if found is None:
+            raise SubscriptionMissing(f"there is no group {name}: create it first")
+        return found
 
     def hosts(self, stream: str | None = None) -> list[Host]:
         """All groups, or those of a stream, by name.
@@ -128,13 +133,6 @@ class Subsystem:
         if stream is not None and not found:
             raise SubscriptionMissing(f"there is no group on {stream!r}: create one first")
         return [self._hosts[name] for name in found]
-
-    def _host(self, name: Name) -> Host:
-        self._check()
-        found = self._hosts.get(name)
-        if found is None:
-            raise SubscriptionMissing(f"there is no group {name}: create it first")
-        return found
 
     def _check(self) -> None:
         if not self._running:

@@ -24,7 +24,6 @@ class Description(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     events: tuple[str, ...]
     every: bool
     by_stream: bool
-    by_partition: bool
     shared: bool
     output: bool
     deletions: bool

@@ -15,7 +15,7 @@
 
   const description = {
     all: false, streams: [], categories: [], events: [], every: true, byStream: false,
-    byPartition: false, shared: false, output: false, deletions: false, links: false,
+    shared: false, output: false, deletions: false, links: false,
     reorder: false, lag: 500, resultStream: "", resultPattern: "",
   };
   const handlers = new Map();
@@ -85,7 +85,6 @@
     partitionBy(choose) {
       need(typeof choose === "function", "partitionBy expects a function");
       partitionBy = choose;
-      description.byPartition = true;
       return then("divided");
     },
     foreachStream() {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 
 from runtime.errors import ProjectionFaulted, StoreClosed, StoreError
 from runtime.events import RecordedEvent
@@ -194,5 +195,5 @@ class Runner:
         status = stopped if self._stopping.is_set() else Status.FAULTED
         self._tell(status=status, reason="" if self._stopping.is_set() else reason)
 
-    def _tell(self, **changes: Status | str | float) -> None:
-        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]
+    def _tell(self, **changes: Any) -> None:
+        self.progress = replace(self.progress, **changes)

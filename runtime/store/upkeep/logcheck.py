@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.limits import declared_limits
-from runtime.store.policy import TOMBSTONE_TYPE, Policy
+from runtime.store.policy import TOMBSTONE_TYPE, Policy, metastream
 from runtime.store.schema import has_scavenged
 from runtime.store.upkeep.findings import Finding
 
@@ -108,4 +108,4 @@ def policies(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 def _described(connection: sqlite3.Connection, stream: str) -> bool:
     sql = "SELECT 1 FROM events WHERE stream = (SELECT id FROM streams WHERE name = ?)"
-    return connection.execute(sql, (f"$${stream}",)).fetchone() is not None
+    return connection.execute(sql, (metastream(stream),)).fetchone() is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing
 
-from esdbclient.protos.Grpc import code_pb2, shared_pb2, status_pb2, streams_pb2
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 from grpc import StatusCode
@@ -12,11 +11,9 @@ from grpc import StatusCode
 from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import RecordedEvent, id_text
 from runtime.store.port import Appended, Expected
+from runtime.store.protocol import BINARY, JSON, TICK, code_pb2, shared_pb2, status_pb2, streams_pb2
 from runtime.store.wire.refusal import Denied, Refusal, TooBig, TooLate
-from runtime.store.wire.requests import JSON
 
-BINARY = "application/octet-stream"
-_TICK = 100
 _CODES = {
     StatusCode.PERMISSION_DENIED: code_pb2.PERMISSION_DENIED,
     StatusCode.DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
@@ -47,7 +44,7 @@ def recorded_fields(event: RecordedEvent, *, structured: bool) -> dict[str, typi
         "metadata": {
             "type": event.type,
             "content-type": JSON if event.json else BINARY,
-            "created": str(event.recorded_at // _TICK),
+            "created": str(event.recorded_at // TICK),
         },
         "custom_metadata": event.metadata,
         "data": event.data,

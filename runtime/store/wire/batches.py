@@ -10,11 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2
-
 from runtime.errors import StoreError, StreamDeleted, WrongExpectedVersion
 from runtime.events import NewEvent
 from runtime.store.port import Append, Appended
+from runtime.store.protocol import shared_pb2, streams_pb2
 from runtime.store.wire import answers
 from runtime.store.wire.calls import refusal_of
 from runtime.store.wire.refusal import Refusal, TooLate, invalid

@@ -1,4 +1,4 @@
-"""Events that are read, encoded as protobuf by hand: four times as fast as by their messages.
+"""Events that are read, encoded as protobuf by hand, four times as fast as by messages. Pure.
 
 Source: the encoding of Protocol Buffers (protobuf.dev, "Encoding"); the numbers of the
 fields are those of the messages.
@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2
 from google.protobuf.message import Message
 
 from runtime.events import RecordedEvent, id_text
 from runtime.store.link import Resolved
-from runtime.store.wire.answers import BINARY
-from runtime.store.wire.requests import JSON
+from runtime.store.protocol import BINARY, JSON, TICK, shared_pb2, streams_pb2
 
 _VARINT, _BYTES = 0, 2
 _SHORT = [bytes((number,)) for number in range(128)]
-_TICK = 100
 _NAMES = 4096
 
 
@@ -51,7 +48,7 @@ def recorded(event: RecordedEvent, *, structured: bool) -> bytes:
             _COMMIT,
             position,
             _described(event.type, event.json),
-            _created(event.recorded_at // _TICK),
+            _created(event.recorded_at // TICK),
             _CUSTOM,
             varint(len(event.metadata)),
             event.metadata,

@@ -6,8 +6,9 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from esdbclient.protos.Grpc import gossip_pb2, gossip_pb2_grpc, shared_pb2
 from grpc.aio import ServicerContext
+
+from runtime.store.protocol import gossip_pb2, gossip_pb2_grpc, shared_pb2
 
 _TICKS = 10**7
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.store.access import Act, Caller
-from runtime.store.access.acl import governed
+from runtime.store.access import Act, Caller, governed
 from runtime.store.wire.calls import Context
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.refusal import Denied

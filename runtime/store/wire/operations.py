@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import grpc
 
 from runtime.store.persistent import Subsystem
-from runtime.store.wire.access import Gate
 from runtime.store.wire.calls import Context, answering
+from runtime.store.wire.gate import Gate
 from runtime.store.wire.refusal import unoffered
 
 SERVICE = "event_store.client.operations.Operations"

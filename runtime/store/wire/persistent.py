@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
-
 from runtime.errors import SubscriptionError
-from runtime.store.persistent import Subsystem
-from runtime.store.persistent.host import Host
-from runtime.store.persistent.seat import Seat
-from runtime.store.persistent.settings import ALL, Name
+from runtime.store.access import Act
+from runtime.store.persistent import Host, Name, Seat, Subsystem
+from runtime.store.policy import ALL
+from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from runtime.store.wire import persistent_answers as answers
 from runtime.store.wire import persistent_requests as requests
-from runtime.store.wire.access import Act, Gate
 from runtime.store.wire.calls import Context, answering
+from runtime.store.wire.gate import Gate
 from runtime.store.wire.refusal import Refusal
 
 Requests = AsyncIterator[persistent_pb2.ReadReq]

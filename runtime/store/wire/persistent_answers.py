@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from esdbclient.protos.Grpc import persistent_pb2
 from grpc import StatusCode
 
 from runtime.errors import (
@@ -13,11 +12,8 @@ from runtime.errors import (
     SubscriptionMissing,
 )
 from runtime.events import RecordedEvent
-from runtime.store.persistent.commands import Deliver
-from runtime.store.persistent.info import Figures
-from runtime.store.persistent.place import place_text
-from runtime.store.persistent.roster import ConsumerInfo
-from runtime.store.persistent.settings import Subscription
+from runtime.store.persistent import ConsumerInfo, Deliver, Figures, Subscription, place_text
+from runtime.store.protocol import persistent_pb2
 from runtime.store.wire.answers import recorded_fields
 from runtime.store.wire.refusal import Refusal
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from esdbclient.protos.Grpc import persistent_pb2
-
 from runtime.errors import SubscriptionFailed
 from runtime.store.expectation import TOMBSTONE
-from runtime.store.persistent.messages import Acked, Action, Nacked
-from runtime.store.persistent.settings import ALL, Name, Settings, Subscription
+from runtime.store.persistent import Acked, Action, Nacked, Name, Settings, Subscription
+from runtime.store.policy import ALL
 from runtime.store.port import Filter
+from runtime.store.protocol import persistent_pb2
 from runtime.store.wire.refusal import invalid
 from runtime.store.wire.requests import event_id, filter_of, stream_name
 

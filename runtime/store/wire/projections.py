@@ -8,7 +8,6 @@ from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
-from esdbclient.protos.Grpc import projections_pb2, projections_pb2_grpc, shared_pb2
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct, Value
 from grpc import StatusCode
@@ -20,12 +19,11 @@ from runtime.errors import (
     ProjectionInvalid,
     ProjectionMissing,
 )
-from runtime.store.projections.control import Dropped, Projections, Report
-from runtime.store.projections.definition import Definition, Mode
-from runtime.store.projections.runner import Status
-from runtime.store.wire.access import Gate
+from runtime.store.projections import Definition, Dropped, Mode, Projections, Report, Status
+from runtime.store.protocol import projections_pb2, projections_pb2_grpc, shared_pb2
 from runtime.store.wire.calls import Context, answering
 from runtime.store.wire.desk import Desk
+from runtime.store.wire.gate import Gate
 from runtime.store.wire.refusal import Refusal, invalid
 
 T = TypeVar("T")

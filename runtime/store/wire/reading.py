@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from esdbclient.protos.Grpc import streams_pb2
-
 from runtime.errors import StreamNotFound
 from runtime.store.expectation import TOMBSTONE
+from runtime.store.protocol import streams_pb2
 from runtime.store.wire import answers
 from runtime.store.wire.desk import PAGE, STRIDE, Desk, Page
 from runtime.store.wire.encoding import read_event

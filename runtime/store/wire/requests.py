@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from esdbclient.protos.Grpc import persistent_pb2, shared_pb2, streams_pb2
-
 from runtime.events import NewEvent
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.port import Expected, Filter
+from runtime.store.protocol import JSON, persistent_pb2, shared_pb2, streams_pb2
 from runtime.store.wire.refusal import TooBig, incomplete, invalid
 
 Proposed = streams_pb2.AppendReq.ProposedMessage | streams_pb2.BatchAppendReq.ProposedMessage
@@ -28,7 +27,6 @@ which clients take few kilobytes."""
 Filtering = (
     streams_pb2.ReadReq.Options.FilterOptions | persistent_pb2.CreateReq.AllOptions.FilterOptions
 )
-JSON = "application/json"
 _SIGN = 1 << 63
 _ID_BYTES = 16
 

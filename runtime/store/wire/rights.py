@@ -6,7 +6,7 @@ from collections import OrderedDict
 from contextlib import suppress
 
 from runtime.errors import StreamDeleted, StreamNotFound
-from runtime.store.access.acl import Acl, read_acl, read_defaults
+from runtime.store.access import Acl, read_acl, read_defaults
 from runtime.store.policy import SETTINGS, metastream
 from runtime.store.wire.desk import Desk
 

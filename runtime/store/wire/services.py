@@ -8,22 +8,22 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
-from esdbclient.protos.Grpc import (
-    gossip_pb2,
-    gossip_pb2_grpc,
-    persistent_pb2,
-    persistent_pb2_grpc,
-    projections_pb2,
-    projections_pb2_grpc,
-    streams_pb2,
-)
 
 from runtime.store.persistent import Subsystem
-from runtime.store.projections.control import Projections
+from runtime.store.projections import Projections
+from runtime.store.protocol import (
+    add_gossip,
+    add_persistent,
+    add_projections,
+    gossip_pb2,
+    persistent_pb2,
+    projections_pb2,
+    streams_pb2,
+)
 from runtime.store.wire import operations, users
-from runtime.store.wire.access import Gate, OpenGate
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.features import features_handler
+from runtime.store.wire.gate import Gate, OpenGate
 from runtime.store.wire.gossip import Gossip
 from runtime.store.wire.guard import Guard
 from runtime.store.wire.persistent import PersistentSubscriptions
@@ -65,12 +65,9 @@ async def add_services(
             features_handler(offered),
         )
     )
-    gossip = Gossip(serving.advertised or serving.host, port)
-    gossip_pb2_grpc.add_GossipServicer_to_server(gossip, server)  # type: ignore[no-untyped-call]
-    persistent = PersistentSubscriptions(subsystem, gate)
-    persistent_pb2_grpc.add_PersistentSubscriptionsServicer_to_server(persistent, server)  # type: ignore[no-untyped-call]
-    projecting = ProjectionService(desk, gate, projections)
-    projections_pb2_grpc.add_ProjectionsServicer_to_server(projecting, server)  # type: ignore[no-untyped-call]
+    add_gossip(Gossip(serving.advertised or serving.host, port), server)
+    add_persistent(PersistentSubscriptions(subsystem, gate), server)
+    add_projections(ProjectionService(desk, gate, projections), server)
 
 
 def _operating(

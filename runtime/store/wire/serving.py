@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runtime.store.access import Directory
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits
 from runtime.store.wire.streams import MAX_APPEND
 
 

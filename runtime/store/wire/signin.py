@@ -12,10 +12,19 @@ from typing import NamedTuple, TypeVar
 
 from grpc import StatusCode
 
-from runtime.store.access import ANONYMOUS, Caller, Cost, Directory, User, Verifier
-from runtime.store.access.basic import Credentials, read_credentials
-from runtime.store.access.password import DIGEST_BYTES, SALT_BYTES
-from runtime.store.access.verdicts import Verdicts
+from runtime.store.access import (
+    ANONYMOUS,
+    DIGEST_BYTES,
+    SALT_BYTES,
+    Caller,
+    Cost,
+    Credentials,
+    Directory,
+    User,
+    Verdicts,
+    Verifier,
+    read_credentials,
+)
 from runtime.store.wire.calls import Context
 from runtime.store.wire.refusal import Refusal, unauthenticated
 

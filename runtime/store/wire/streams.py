@@ -8,18 +8,20 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from esdbclient.protos.Grpc import streams_pb2
 
 from runtime.errors import WrongExpectedVersion
 from runtime.events import NewEvent
+from runtime.store.access import Act
+from runtime.store.policy import ALL
 from runtime.store.port import Append, Appended, Write
+from runtime.store.protocol import streams_pb2
 from runtime.store.wire import answers
-from runtime.store.wire.access import Act, Gate
 from runtime.store.wire.batches import Batch, gathered
 from runtime.store.wire.calls import Context, answering, ended_well
 from runtime.store.wire.commits import Outcome
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.encoding import encoded
+from runtime.store.wire.gate import Gate
 from runtime.store.wire.reading import follow, read
 from runtime.store.wire.refusal import Denied, invalid, wrong_version
 from runtime.store.wire.requests import (
@@ -52,7 +54,7 @@ class Streams:
         async with answering(context):
             asked = reading(request.options)
         async with answering(context, asked.stream or ""):
-            await self._gate.admit(context, Act.READ, asked.stream or "$all")
+            await self._gate.admit(context, Act.READ, asked.stream or ALL)
             source = follow(self._desk, asked) if asked.follow else read(self._desk, asked)
             async for answer in source:
                 yield answer

@@ -13,10 +13,9 @@ import grpc
 from grpc import StatusCode
 
 from runtime.errors import UserExists, UserInvalid, UsersUnusable, UserUnknown
-from runtime.store.access import Directory, User, Users, check_password
-from runtime.store.access.basic import Credentials
+from runtime.store.access import Credentials, Directory, User, Users, check_password
 from runtime.store.wire.calls import Context, answering
-from runtime.store.wire.described import PACKAGE, REQUESTS, user_messages
+from runtime.store.wire.described import REQUESTS, USERS, user_messages
 from runtime.store.wire.desk import Desk
 from runtime.store.wire.refusal import (
     Denied,
@@ -28,7 +27,7 @@ from runtime.store.wire.refusal import (
 )
 from runtime.store.wire.signin import SignIn
 
-SERVICE = f"{PACKAGE}.Users"
+SERVICE = f"{USERS}.Users"
 METHODS = tuple(name.removesuffix("Req") for name in REQUESTS)
 
 _EPOCH, _MICROSECOND, _TICKS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1), 10

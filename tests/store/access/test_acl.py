@@ -6,8 +6,19 @@ import json
 
 import pytest
 
-from runtime.store.access import ADMINS, ANONYMOUS, EVERYBODY, OPERATORS, Act, Caller
-from runtime.store.access.acl import Acl, Defaults, governed, read_acl, read_defaults
+from runtime.store.access import (
+    ADMINS,
+    ANONYMOUS,
+    EVERYBODY,
+    OPERATORS,
+    Acl,
+    Act,
+    Caller,
+    Defaults,
+    governed,
+    read_acl,
+    read_defaults,
+)
 
 ADA = Caller.of("ada", ["desk"])
 ADMIN = Caller.of("root", [ADMINS])

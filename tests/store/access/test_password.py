@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import UserInvalid
-from runtime.store.access import Cost, Verifier, check_password
+from runtime.store.access import Cost, Verdicts, Verifier, check_password
 from runtime.store.access.basic import LONGEST_HEADER, read_credentials
-from runtime.store.access.verdicts import Verdicts
 from tests.support.people import QUICK, SALT
 
 SOUND = Verifier.of("secret", SALT, QUICK)

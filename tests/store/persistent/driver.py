@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from runtime.events import RecordedEvent, named_id
 from runtime.store.link import Resolved
+from runtime.store.persistent import Name, Settings, Subscription
 from runtime.store.persistent.commands import Command, Deliver, Park, Read
 from runtime.store.persistent.group import Group, Standing
 from runtime.store.persistent.messages import (
@@ -18,7 +19,6 @@ from runtime.store.persistent.messages import (
     Nacked,
     PageRead,
 )
-from runtime.store.persistent.settings import Name, Settings, Subscription
 from runtime.store.port import Filter
 
 STREAM = Name("s-1", "g")

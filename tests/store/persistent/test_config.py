@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from runtime.errors import StoreDamaged, SubscriptionFailed
+from runtime.store.persistent import Name, Settings, Subscription, place_of
 from runtime.store.persistent.config import Config
-from runtime.store.persistent.place import place_of
-from runtime.store.persistent.settings import Name, Settings, Subscription
 from runtime.store.port import Filter
 
 AT = "2026-01-01T00:00:00Z"
@@ -58,7 +57,7 @@ def test_the_form_is_that_of_kurrentdb() -> None:
     (entry,) = written["entries"]
     assert (entry["stream"], entry["group"], entry["startPosition"]) == ("$all", "names", "C:7/P:7")
     assert entry["namedConsumerStrategy"] == "Pinned"
-    assert entry["filter"]["context"], entry["filter"]["type"] == ("streamid", "prefix")
+    assert (entry["filter"]["context"], entry["filter"]["type"]) == ("streamid", "prefix")
 
 
 def test_changes_and_deletions() -> None:

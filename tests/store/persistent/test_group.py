@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.store.link import Resolved
+from runtime.store.persistent import Name, Settings
 from runtime.store.persistent.commands import (
     Checkpoint,
     Deliver,
@@ -31,7 +32,7 @@ from runtime.store.persistent.messages import (
     ReplayAsked,
     Tick,
 )
-from runtime.store.persistent.settings import MAX_BYTES, Name, Settings
+from runtime.store.persistent.settings import MAX_BYTES
 from runtime.store.port import Filter
 from tests.store.persistent.driver import PLAIN, Driver, event, ready
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
@@ -12,6 +10,7 @@ import pytest
 
 from runtime.events import RecordedEvent
 from runtime.store.link import Resolved
+from runtime.store.persistent import Settings, Subscription
 from runtime.store.persistent.commands import (
     Checkpoint,
     Command,
@@ -40,11 +39,10 @@ from runtime.store.persistent.messages import (
     ReplayAsked,
     Tick,
 )
-from runtime.store.persistent.settings import Settings, Subscription
 from runtime.store.persistent.strategy import STRATEGIES
 from tests.store.persistent.driver import STREAM, event
+from tests.support.seeds import seed
 
-SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
 STEPS, EVENTS = 400, 120
 MOST, LARGEST = 3, 8
 """Consumers at a time, and how many events one takes at the most."""
@@ -225,8 +223,7 @@ class Model:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("number", range(8))
 def test_laws(strategy: str, number: int) -> None:
-    print(f"LUCENT_SEED={SEED}")
-    lot = Random(f"{SEED}/{strategy}/{number}")
+    lot = Random(f"{seed()}/{strategy}/{number}")
     settings = Settings(
         start=0,
         strategy=strategy,

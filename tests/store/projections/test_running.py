@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,23 +15,19 @@ from runtime.errors import (
     ProjectionMissing,
 )
 from runtime.store import SqliteStore
-from runtime.store.projections.control import Dropped
-from runtime.store.projections.definition import Definition, Mode
-from runtime.store.projections.engine import Limits
-from runtime.store.projections.runner import Status
-from tests.store.projections.waiting import (
-    DEADLINE,
+from runtime.store.projections import Definition, Dropped, Limits, Mode, Status
+from tests.store.projections.running import (
     append,
     contents,
     continuous,
     ended,
+    kill_at,
     projecting,
-    seed,
     settle,
-    until,
 )
+from tests.support.seeds import seeded
+from tests.support.waiting import becomes
 
-ROOT = Path(__file__).parents[3]
 QUICK = Limits(seconds=2)
 SUMS = """fromAll().foreachStream().when({
     $init: () => ({n: 0}),
@@ -158,7 +151,7 @@ class TestOnce:
                 assert len(data_of(store, "sums")) == 3
 
     def test_where_the_process_is_killed_makes_no_difference(self, tmp_path: Path) -> None:
-        random_ = seed()
+        random_ = seeded()
         killed, whole = tmp_path / "killed.db", tmp_path / "whole.db"
         with SqliteStore.open(killed) as store:
             for _ in range(40):
@@ -170,7 +163,7 @@ class TestOnce:
             projections.reset("sums")
         whole.write_bytes(killed.read_bytes())
         for _ in range(2):
-            kill_after(killed, random_.randrange(1, 12))
+            kill_at(CHILD, random_.randrange(1, 12), killed)
         made = []
         for path in (killed, whole):
             with SqliteStore.open(path) as store, projecting(store) as projections:
@@ -186,8 +179,7 @@ CHILD = """
 import sys
 from threading import Event
 from runtime.store import SqliteStore
-from runtime.store.projections.control import Projections
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits, Projections
 with SqliteStore.open(sys.argv[1]) as store:
     projections = Projections(store, Limits(seconds=20, events=2))
     projections.open()
@@ -196,17 +188,7 @@ with SqliteStore.open(sys.argv[1]) as store:
         print(projections.report("sums").progress.handled, flush=True)
         Event().wait(0.002)
 """
-
-
-def kill_after(path: Path, handled: int) -> None:
-    """Run the projections in another process, and kill it once it handled so many events."""
-    command = [sys.executable, "-c", CHILD, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
-        assert child.stdout is not None
-        deadline = time.monotonic() + DEADLINE
-        while int(child.stdout.readline()) < handled:
-            assert time.monotonic() < deadline, "the projection did not go on"
-        child.kill()
+"""Tells how many events the projection `sums` has handled."""
 
 
 class TestFaults:
@@ -290,7 +272,7 @@ class TestControl:
             settle(projections, store)
             projections.reset("sums")
             settle(projections, store)
-            until(lambda: projections.state("sums", "a-1") == '{"n":3}', "it did not begin anew")
+            becomes(lambda: projections.state("sums", "a-1"), '{"n":3}')
             assert [e["n"] for e in data_of(store, "sums")] == [1, 3]  # type: ignore[index]
             assert [e.revision for e in store.read_stream("sums")] == [2, 3]
             assert data_of(store, "$projections-sums-a-1-result") == [{"total": 1}, {"total": 3}]

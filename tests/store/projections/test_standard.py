@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,20 +9,18 @@ import pytest
 from runtime.errors import ProjectionInvalid
 from runtime.events import NewEvent, RecordedEvent, id_text, named_id
 from runtime.store import Expected, SqliteStore
-from runtime.store.projections.definition import standard_definitions
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits, standard_definitions
 from runtime.store.projections.standard import rule_of
-from tests.store.projections.waiting import (
-    DEADLINE,
+from tests.store.projections.running import (
     append,
     contents,
+    kill_at,
     projecting,
-    seed,
     settle,
-    until,
 )
+from tests.support.seeds import seeded
+from tests.support.waiting import becomes, until
 
-ROOT = Path(__file__).parents[3]
 DERIVED = ("$ce-", "$et-", "$bc-", "$category-", "$streams")
 KILLS = 4
 
@@ -141,7 +136,7 @@ def written(random_: random.Random, store: SqliteStore, count: int) -> None:
 
 
 def test_how_the_log_is_cut_into_batches_makes_no_difference(tmp_path: Path) -> None:
-    random_ = seed()
+    random_ = seeded()
     paths = [tmp_path / f"{i}.db" for i in range(3)]
     with SqliteStore.open(paths[0]) as store:
         written(random_, store, 60)
@@ -174,8 +169,7 @@ CHILD = """
 import sys
 from threading import Event
 from runtime.store import SqliteStore
-from runtime.store.projections.control import Projections
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits, Projections
 with SqliteStore.open(sys.argv[1]) as store:
     projections = Projections(store, Limits(events=int(sys.argv[2])))
     projections.open(start_standard=True)
@@ -183,10 +177,11 @@ with SqliteStore.open(sys.argv[1]) as store:
         print(min(r.progress.position for r in projections.reports()), flush=True)
         Event().wait(0.002)
 """
+"""Tells how far in the log the slowest projection is."""
 
 
 def test_where_the_process_is_killed_makes_no_difference(tmp_path: Path) -> None:
-    random_ = seed()
+    random_ = seeded()
     killed, whole = tmp_path / "killed.db", tmp_path / "whole.db"
     with SqliteStore.open(killed) as store:
         written(random_, store, 150)
@@ -198,24 +193,10 @@ def test_where_the_process_is_killed_makes_no_difference(tmp_path: Path) -> None
     reached = 0
     for life in range(KILLS):
         goal = reached + random_.randrange(1, max(2, (end - reached) // (KILLS - life)))
-        reached = max(reached, kill_at(killed, goal, random_.randrange(1, 6)))
+        reached = max(reached, kill_at(CHILD, goal, killed, str(random_.randrange(1, 6))))
     with SqliteStore.open(killed) as store, projecting(store, standard=True) as projections:
         settle(projections, store)
         assert contents(store, *DERIVED) == expected
-
-
-def kill_at(path: Path, goal: int, size: int) -> int:
-    """Run the projections in another process, and kill it once they have come to `goal`."""
-    command = [sys.executable, "-c", CHILD, str(path), str(size)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
-        assert child.stdout is not None
-        reached = -1
-        deadline = time.monotonic() + DEADLINE
-        while reached < goal:
-            assert time.monotonic() < deadline, "the projections did not go on"
-            reached = int(child.stdout.readline())
-        child.kill()
-    return reached
 
 
 def test_standard_projections_stay_on(path: Path) -> None:
@@ -228,4 +209,4 @@ def test_standard_projections_stay_on(path: Path) -> None:
             settle(projections, store)
         append(store, "a-1", "{}")
         with projecting(store) as projections:
-            until(lambda: store.revision("$ce-a") == 1, "$by_category did not go on")
+            becomes(lambda: store.revision("$ce-a"), 1)

@@ -23,9 +23,9 @@ from tests.laws.study import ROOT, arithmetic
 from tests.store.limits import file_limit
 from tests.store.samples import write_some
 from tests.store.upkeep.samples import edit, entries, rows, write_any, write_rich
+from tests.support.seeds import seeded
 from tests.support.served import served
 
-SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
 FORMS = ["ndjson", "parquet"]
 
 
@@ -39,9 +39,8 @@ def export_file(path: Path, target: Path) -> Copy:
 def test_any_log_comes_back_and_gives_the_same_file_again(
     tmp_path: Path, form: str, case: int
 ) -> None:
-    print(f"LUCENT_SEED={SEED}")
     path, copied = tmp_path / "log.db", tmp_path / "copied.db"
-    write_any(path, random.Random(SEED + case))
+    write_any(path, seeded(case))
     first, second = tmp_path / f"first.{form}", tmp_path / f"second.{form}"
     exported = export_file(path, first)
     imported = ingest(first, copied)
@@ -310,7 +309,7 @@ class TestRefusedPlaces:
 
 
 def test_an_import_is_checked_to_be_sound(tmp_path: Path) -> None:
-    write_any(tmp_path / "log.db", random.Random(SEED))
+    write_any(tmp_path / "log.db", seeded())
     export_file(tmp_path / "log.db", tmp_path / "log.ndjson")
     ingest(tmp_path / "log.ndjson", tmp_path / "copied.db")
     assert check(tmp_path / "copied.db").sound

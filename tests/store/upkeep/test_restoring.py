@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 from pathlib import Path
 
 import pytest
@@ -19,8 +17,7 @@ from tests.store.limits import file_limit
 from tests.store.samples import write_some
 from tests.store.upkeep.samples import ANY, edit, entries, numbered, rows, write_any, write_rich
 from tests.store.version1 import write_version_1
-
-SEED = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
+from tests.support.seeds import seeded
 
 
 @pytest.fixture
@@ -127,8 +124,7 @@ class TestToAPosition:
 
 @pytest.mark.parametrize("case", range(3))
 def test_any_log_is_cut_where_one_likes_or_it_is_said_why_not(tmp_path: Path, case: int) -> None:
-    print(f"LUCENT_SEED={SEED}")
-    rng = random.Random(SEED + case)
+    rng = seeded(case)
     path = tmp_path / "log.db"
     write_any(path, rng, scavenges=case == 2)
     log = entries(path)
@@ -210,10 +206,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_restored_to_its_middle_goes_on_to_the_same_root(
     finished: Path, tmp_path: Path, case: int
 ) -> None:
-    print(f"LUCENT_SEED={SEED}")
     store = tmp_path / "restored.db"
     log = entries(finished)
-    position = random.Random(SEED + case).randrange(1, len(log))
+    position = seeded(case).randrange(1, len(log))
     restore(finished, store, position=position)
     assert not verify_store(store).damages
     assert run(arithmetic(store)).root == ROOT

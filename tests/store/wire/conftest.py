@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 from esdbclient import EventStoreDBClient
 
 from runtime.store import SqliteStore
+from runtime.store.persistent import subsystem
 from runtime.store.wire import Serving
 from tests.support.served import served
 
@@ -27,3 +29,15 @@ def port(store: SqliteStore) -> Iterator[int]:
 def client(port: int) -> Iterator[EventStoreDBClient]:
     with EventStoreDBClient(f"esdb://localhost:{port}?Tls=false") as opened:
         yield opened
+
+
+@pytest.fixture
+def channel(port: int) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(f"localhost:{port}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups look often for what was not answered for in time."""
+    monkeypatch.setattr(subsystem, "TICK_SECONDS", 0.02)

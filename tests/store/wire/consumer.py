@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import SimpleQueue
 
 import grpc
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
+
+from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 
 SECONDS = 20
 Request = persistent_pb2.ReadReq
@@ -24,14 +24,6 @@ def options(
     of = Request.Options(group_name=group, buffer_size=size, stream_identifier=identifier(stream))
     (of.uuid_option.string if text else of.uuid_option.structured).SetInParent()
     return Request(options=of)
-
-
-def eventually(check: Callable[[], bool]) -> None:
-    """Wait until `check` holds."""
-    deadline = time.monotonic() + SECONDS
-    while not check():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 class Consumer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from random import Random
 from typing import Any
@@ -11,6 +10,8 @@ from uuid import UUID
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
+
+from runtime.store.protocol import gossip_pb2, persistent_pb2, projections_pb2, streams_pb2
 
 LONG = b"x" * 2_000
 USUAL = tuple(b"fuzz-%d" % number for number in range(80))
@@ -21,7 +22,7 @@ NUMBERS = (0, 1, 2, 5, 30, 1_000, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**63, 2**64 
 JSON = "application/json"
 TEXTS = (JSON, "Seen", "$>", "$metadata", "^(Seen|b)", "(", "(a|a)*$", "fuzz-1", "\0", "")
 UUIDS = tuple(str(UUID(int=number)) for number in range(8))
-MODULES = ("gossip", "persistent", "projections", "streams")
+FILES = (gossip_pb2, persistent_pb2, projections_pb2, streams_pb2)
 MOST_DEEP = 6
 
 _T = FieldDescriptor
@@ -29,9 +30,8 @@ _WHOLE = {_T.TYPE_INT32: 31, _T.TYPE_UINT32: 32, _T.TYPE_INT64: 63, _T.TYPE_UINT
 
 
 def methods() -> dict[str, MethodDescriptor]:
-    """The methods that esdbclient knows the messages of, by their paths in lower case."""
-    files = [importlib.import_module(f"esdbclient.protos.Grpc.{name}_pb2") for name in MODULES]
-    services = [each for file in files for each in file.DESCRIPTOR.services_by_name.values()]
+    """The methods whose messages the client ships, by their paths in lower case."""
+    services = [each for file in FILES for each in file.DESCRIPTOR.services_by_name.values()]
     return {
         f"/{service.full_name}/{method.name}".lower(): method
         for service in services

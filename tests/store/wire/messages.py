@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2
+from runtime.store.protocol import shared_pb2, streams_pb2
 
 Options = streams_pb2.ReadReq.Options
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -12,6 +11,7 @@ from uuid import uuid4
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
 
 from tests.support.server import Server
+from tests.support.waiting import until
 
 TURNS = 3
 """Turns that it must have taken once an attack is over."""
@@ -52,11 +52,12 @@ class Neighbour(threading.Thread):
 
     def wait(self, turns: int) -> None:
         """Wait until it has taken that many turns more; fails if it cannot."""
-        end, wanted = time.monotonic() + WAIT_SECONDS, self.turns + turns
-        while self.turns < wanted:
-            assert self.failure is None, self.failure
-            assert time.monotonic() < end, "the well-behaved client does not get ahead"
-            time.sleep(0.01)
+        wanted = self.turns + turns
+        until(
+            lambda: self.turns >= wanted or self.failure is not None,
+            "the well-behaved client does not get ahead",
+        )
+        assert self.failure is None, self.failure
 
     def stop(self) -> None:
         self._over.set()

@@ -11,13 +11,13 @@ import grpc
 import pytest
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
 from esdbclient.exceptions import AccessDeniedError, EventStoreDBClientException, GrpcError
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2, streams_pb2_grpc
 from grpc import StatusCode
 
 from runtime import events
 from runtime.events import named_id
 from runtime.store import Expected, SqliteStore
 from runtime.store.access import ADMINS, Cost
+from runtime.store.protocol import shared_pb2, streams_pb2, streams_pb2_grpc
 from tests.store.wire.secured import SECONDS, Secured, basic, secured
 from tests.store.wire.test_requests import identifier, options, proposed, read_options
 from tests.support.certificates import Authority

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from esdbclient.protos.Grpc import streams_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.events import RecordedEvent
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.link import Resolved
+from runtime.store.protocol import streams_pb2
 from runtime.store.wire import answers
 from runtime.store.wire.encoding import read_event, varint
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from random import Random
 
 import grpc
-from esdbclient.protos.Grpc import streams_pb2
 from grpc import StatusCode
 
 from runtime.store import SqliteStore
 from runtime.store.expectation import TOMBSTONE
-from runtime.store.wire.features import PACKAGE, supported
+from runtime.store.protocol import streams_pb2
+from runtime.store.wire.described import feature_messages
+from runtime.store.wire.features import SERVICE
 from tests.store.wire.fuzzing import messages, methods
 from tests.store.wire.neighbour import undisturbed
 from tests.support.seeds import seeded
@@ -41,8 +42,8 @@ OURS = (StatusCode.INTERNAL, StatusCode.UNKNOWN)
 
 def announced(channel: grpc.Channel) -> list[str]:
     """The paths of the methods that the server says it offers, but for those that stop it."""
-    path = f"/{PACKAGE}.ServerFeatures/GetSupportedMethods"
-    answer = supported(channel.unary_unary(path)(b""))
+    ask = channel.unary_unary(f"/{SERVICE}/GetSupportedMethods")
+    answer = feature_messages()("SupportedMethods").FromString(ask(b""))
     paths = [f"/{each.service_name}/{each.method_name}" for each in answer.methods]
     return [path for path in paths if not path.rpartition("/")[2].startswith(_SPARED)]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc
 from grpc import RpcError, StatusCode
 
 from runtime.store import SqliteStore
+from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc
 from tests.store.wire.consumer import SECONDS, options
 from tests.store.wire.secured import Secured, basic, secured
 from tests.store.wire.test_access import denied, describe

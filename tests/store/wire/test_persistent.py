@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import grpc
 import msgspec
 import pytest
-from esdbclient import (
-    EventStoreDBClient,
-    NewEvent,
-    PersistentSubscription,
-    RecordedEvent,
-    StreamState,
-)
+from esdbclient import EventStoreDBClient, NewEvent
 from esdbclient.exceptions import (
     AlreadyExists,
     GrpcError,
@@ -24,96 +17,24 @@ from esdbclient.exceptions import (
     MaximumSubscriptionsReached,
     NotFound,
 )
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc
 
-from runtime.store import SqliteStore
-from runtime.store.persistent import subsystem
-from runtime.store.persistent.place import place_of
-from runtime.store.wire import Serving
-from tests.store.wire.consumer import SECONDS, Consumer, Event, eventually, identifier, options
-from tests.support.served import served
-
-ANY = StreamState.ANY
-CHECKPOINTS, PARKED = (
-    f"$persistentsubscription-s-1::g-{what}" for what in ("checkpoint", "parked")
+from tests.store.wire.consumer import SECONDS, Consumer, options
+from tests.store.wire.groups import (
+    ANY,
+    CHECKPOINTS,
+    PARKED,
+    append,
+    checkpoint,
+    create,
+    info_of,
+    parked_events,
+    reading,
+    revisions,
+    take,
 )
+from tests.support.waiting import becomes
 
-
-@pytest.fixture(autouse=True)
-def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subsystem, "TICK_SECONDS", 0.02)
-
-
-@pytest.fixture
-def channel(port: int) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(f"localhost:{port}") as opened:
-        yield opened
-
-
-def append(client: EventStoreDBClient, count: int, stream: str = "s-1", kind: str = "T") -> None:
-    events = [NewEvent(kind, b"{}") for _ in range(count)]
-    client.append_to_stream(stream, current_version=ANY, events=events)
-
-
-def create(client: EventStoreDBClient, **settings: object) -> None:
-    """The group g on s-1, which writes a checkpoint as soon as it may."""
-    quick = {"min_checkpoint_count": 1, "checkpoint_after": 0.0}
-    client.create_subscription_to_stream("g", "s-1", **(quick | settings))
-
-
-@contextmanager
-def reading(
-    client: EventStoreDBClient, stream: str | None = "s-1", size: int = 100
-) -> Iterator[PersistentSubscription]:
-    quick = {"event_buffer_size": size, "max_ack_delay": 0.01, "stopping_grace": 0.05}
-    if stream is None:
-        subscription = client.read_subscription_to_all("g", timeout=SECONDS, **quick)
-    else:
-        subscription = client.read_subscription_to_stream("g", stream, timeout=SECONDS, **quick)
-    try:
-        yield subscription
-    finally:
-        subscription.stop()
-
-
-@contextmanager
-def connected(store: SqliteStore) -> Iterator[EventStoreDBClient]:
-    """A client of a server of its own."""
-    with (
-        served(store, Serving(port=0)) as port,
-        EventStoreDBClient(f"esdb://localhost:{port}?Tls=false") as client,
-    ):
-        yield client
-
-
-def take(subscription: PersistentSubscription, count: int) -> list[RecordedEvent]:
-    return [next(subscription) for _ in range(count)]
-
-
-def revisions(events: Sequence[RecordedEvent]) -> list[int]:
-    return [event.stream_position for event in events]
-
-
-def parked_events(client: EventStoreDBClient, stream: str = PARKED) -> Sequence[RecordedEvent]:
-    try:
-        return client.get_stream(stream)
-    except NotFound:
-        return []
-
-
-def checkpoint(client: EventStoreDBClient) -> str:
-    return client.get_subscription_info("g", "s-1").last_checkpointed_event_position
-
-
-def info_of(channel: grpc.Channel, stream: str) -> persistent_pb2.SubscriptionInfo:
-    of = persistent_pb2.GetInfoReq.Options(stream_identifier=identifier(stream), group_name="g")
-    stub = persistent_pb2_grpc.PersistentSubscriptionsStub(channel)
-    return stub.GetInfo(persistent_pb2.GetInfoReq(options=of)).subscription_info
-
-
-def totals(channel: grpc.Channel, stream: str) -> list[int]:
-    """How many events each consumer was given."""
-    return [each.total_items for each in info_of(channel, stream).connections]
+pytestmark = pytest.mark.usefixtures("quick_ticks")
 
 
 class TestGroups:
@@ -175,7 +96,7 @@ class TestGroups:
             first, second = take(subscription, 2)
             subscription.nack(first, "park")
             subscription.ack(second)
-            eventually(lambda: checkpoint(client) == "1")
+            becomes(lambda: checkpoint(client), "1")
             client.delete_subscription("g", "s-1")
             with pytest.raises(GrpcError, match="was dropped"):
                 next(subscription)
@@ -239,7 +160,7 @@ class TestNack:
         with reading(client, size=1) as subscription:
             subscription.nack(next(subscription), action)
             assert next(subscription).stream_position == 1
-            eventually(lambda: checkpoint(client) == "0")
+            becomes(lambda: checkpoint(client), "0")
         assert not parked_events(client)
 
     def test_park_puts_it_aside(self, client: EventStoreDBClient) -> None:
@@ -248,10 +169,10 @@ class TestNack:
         with reading(client) as subscription:
             first, second, third = take(subscription, 3)
             subscription.nack(second, "park")
-            eventually(lambda: client.get_subscription_info("g", "s-1").parked_message_count == 1)
+            becomes(lambda: client.get_subscription_info("g", "s-1").parked_message_count, 1)
             subscription.ack(first)
             subscription.ack(third)
-            eventually(lambda: checkpoint(client) == "2")
+            becomes(lambda: checkpoint(client), "2")
         (link,) = client.get_stream(PARKED)
         assert (link.type, link.data) == ("$>", b"1@s-1")
         metadata = msgspec.json.decode(link.metadata)
@@ -267,7 +188,7 @@ class TestNack:
                 event = next(subscription)
                 assert event.retry_count == retries
                 subscription.nack(event, "retry")
-            eventually(lambda: len(parked_events(client)) == 1)
+            becomes(lambda: len(parked_events(client)), 1)
         (link,) = client.get_stream(PARKED)
         assert msgspec.json.decode(link.metadata)["reason"] == "Reached retry count of 2"
 
@@ -283,8 +204,8 @@ class TestTime:
             while counts[-1] != 2:
                 counts.append(next(subscription).retry_count)
             assert counts in ([0, 1, 2], [0, 2], [1, 2], [2]), "a slow machine may miss some"
-            eventually(lambda: len(parked_events(client)) == 1)
-            eventually(lambda: checkpoint(client) == "0")
+            becomes(lambda: len(parked_events(client)), 1)
+            becomes(lambda: checkpoint(client), "0")
 
     def test_a_consumer_that_leaves_gives_back_what_it_had(
         self, client: EventStoreDBClient
@@ -298,216 +219,6 @@ class TestTime:
             assert [(e.stream_position, e.retry_count) for e in found] == [(0, 1), (1, 1), (2, 1)]
             append(client, 1)
             assert (found[0].retry_count, next(subscription).retry_count) == (1, 0)
-
-
-class TestReplay:
-    def parked(self, client: EventStoreDBClient, count: int) -> None:
-        append(client, count)
-        create(client)
-        with reading(client) as subscription:
-            for event in take(subscription, count):
-                subscription.nack(event, "park")
-            eventually(lambda: len(parked_events(client)) == count)
-
-    def test_brings_parked_events_back(self, client: EventStoreDBClient) -> None:
-        self.parked(client, 3)
-        client.replay_parked_events("g", "s-1")
-        with reading(client) as subscription:
-            found = take(subscription, 3)
-            assert revisions(found) == [0, 1, 2]
-            assert {event.retry_count for event in found} == {0}
-            assert {event.link.stream_name for event in found if event.link} == {PARKED}
-            for event in found:
-                subscription.ack(event)
-            eventually(lambda: not parked_events(client))
-        assert client.get_subscription_info("g", "s-1").parked_message_count == 0
-        metadata, _ = client.get_stream_metadata(PARKED)
-        assert metadata["$tb"] == 3
-
-    def test_what_is_not_acknowledged_stays_parked(
-        self, client: EventStoreDBClient, store: SqliteStore
-    ) -> None:
-        self.parked(client, 2)
-        with reading(client) as subscription:
-            client.replay_parked_events("g", "s-1")
-            first, second = take(subscription, 2)
-            subscription.ack(first)
-            subscription.nack(second, "park")
-            eventually(lambda: revisions(parked_events(client)) == [2])
-        assert client.get_stream(PARKED)[0].data == b"1@s-1"
-        with connected(store) as other:
-            assert other.get_subscription_info("g", "s-1").parked_message_count == 1
-
-    def test_of_a_group_made_anew(self, client: EventStoreDBClient) -> None:
-        self.parked(client, 3)
-        client.delete_subscription("g", "s-1")
-        client.delete_stream("s-1", current_version=ANY)
-        self.parked_anew(client)
-        client.replay_parked_events("g", "s-1")
-        with reading(client) as subscription:
-            (event,) = take(subscription, 1)
-            assert event.stream_position == 3
-            subscription.ack(event)
-            eventually(lambda: not parked_events(client))
-
-    def parked_anew(self, client: EventStoreDBClient) -> None:
-        append(client, 1)
-        create(client)
-        with reading(client) as subscription:
-            subscription.nack(next(subscription), "park")
-            eventually(lambda: client.get_subscription_info("g", "s-1").parked_message_count > 0)
-        assert client.get_subscription_info("g", "s-1").parked_message_count == 1
-
-    def test_stops_where_it_is_told_to(
-        self, client: EventStoreDBClient, channel: grpc.Channel
-    ) -> None:
-        self.parked(client, 3)
-        with Consumer(channel) as consumer:
-            of = persistent_pb2.ReplayParkedReq.Options(
-                stream_identifier=identifier("s-1"), group_name="g", stop_at=2
-            )
-            stub = persistent_pb2_grpc.PersistentSubscriptionsStub(channel)
-            stub.ReplayParked(persistent_pb2.ReplayParkedReq(options=of))
-            found = consumer.take(2)
-            assert [each.event.stream_revision for each in found] == [0, 1]
-            consumer.ack(*found)
-            eventually(lambda: revisions(parked_events(client)) == [2])
-        assert client.get_subscription_info("g", "s-1").parked_message_count == 1
-
-
-class TestCheckpoint:
-    def test_a_restart_goes_on_behind_it(self, tmp_path: Path) -> None:
-        with SqliteStore.open(tmp_path / "again.db") as store, connected(store) as client:
-            append(client, 4)
-            create(client)
-            with reading(client) as subscription:
-                first, second, third, _ = take(subscription, 4)
-                for event in (first, second):
-                    subscription.ack(event)
-                eventually(lambda: checkpoint(client) == "1")
-                subscription.nack(third, "park")
-                eventually(lambda: len(parked_events(client)) == 1)
-        with SqliteStore.open(tmp_path / "again.db") as store, connected(store) as client:
-            info = client.get_subscription_info("g", "s-1")
-            assert info.parked_message_count == 1
-            assert int(info.last_checkpointed_event_position) >= 1
-            with reading(client) as subscription:
-                assert 3 in revisions(take(subscription, 1 if checkpoint(client) == "2" else 2))
-            (last, *_) = client.get_stream(CHECKPOINTS, backwards=True)
-            assert last.type == "$SubscriptionCheckpoint"
-            assert client.get_stream_metadata(CHECKPOINTS)[0] == {"$maxCount": 2}
-
-    def test_what_came_behind_the_end_is_not_lost_by_a_restart(self, tmp_path: Path) -> None:
-        with SqliteStore.open(tmp_path / "again.db") as store:
-            with connected(store) as client:
-                append(client, 2)
-                create(client, from_end=True)
-                append(client, 2)
-            with connected(store) as client, reading(client) as subscription:
-                assert revisions(take(subscription, 2)) == [2, 3]
-
-    def test_nor_by_an_update(self, client: EventStoreDBClient) -> None:
-        append(client, 2)
-        create(client, from_end=True)
-        append(client, 2)
-        client.update_subscription_to_stream("g", "s-1", consumer_strategy="RoundRobin")
-        with reading(client) as subscription:
-            assert revisions(take(subscription, 2)) == [2, 3]
-
-    def test_an_update_keeps_it_and_drops_the_consumers(self, client: EventStoreDBClient) -> None:
-        append(client, 3)
-        create(client)
-        with reading(client) as subscription:
-            subscription.ack(take(subscription, 3)[0])
-            eventually(lambda: checkpoint(client) == "0")
-            client.update_subscription_to_stream("g", "s-1", consumer_strategy="RoundRobin")
-            with pytest.raises(GrpcError, match="was dropped"):
-                next(subscription)
-        assert client.get_subscription_info("g", "s-1").consumer_strategy == "RoundRobin"
-        with reading(client) as subscription:
-            assert revisions(take(subscription, 2)) == [1, 2]
-
-    def test_of_the_log_it_is_hidden_in_it(self, client: EventStoreDBClient) -> None:
-        """So are the events that were parked: the group would meet its own doings for ever."""
-        append(client, 2)
-        quick = {"min_checkpoint_count": 1, "checkpoint_after": 0.0}
-        client.create_subscription_to_all("g", filter_exclude=(), **quick)
-        with reading(client, None) as subscription:
-            events = take(subscription, 4)
-            subscription.nack(events[0], "park")
-            for event in events[1:]:
-                subscription.ack(event)
-            at = events[-1].commit_position
-
-            def written() -> bool:
-                told = client.get_subscription_info("g").last_checkpointed_event_position
-                return place_of("$all", told or "C:0/P:0") >= at
-
-            eventually(written)
-            append(client, 1)
-            met = set()
-            while "s-1" not in met:
-                met.add(next(subscription).stream_name)
-        streams = [f"$persistentsubscription-$all::g-{what}" for what in ("checkpoint", "parked")]
-        assert not met & set(streams)
-        kept, parked = (client.get_stream(stream)[-1] for stream in streams)
-        assert kept.data.startswith(b'"C:')
-        assert parked.data == b"0@s-1"
-        log = {event.stream_name for event in client.read_all(filter_exclude=())}
-        assert "$persistentSubscriptionConfig" in log
-        assert not log & set(streams)
-
-
-class TestStrategies:
-    """Each with consumers that are there before the events."""
-
-    def given(
-        self, client: EventStoreDBClient, channel: grpc.Channel, strategy: str, sizes: list[int]
-    ) -> list[list[Event]]:
-        """What consumers of these sizes are given of twelve events, in links to five streams."""
-        client.create_subscription_to_stream("g", "$ce-t", consumer_strategy=strategy)
-        with ExitStack() as stack:
-            consumers = [
-                stack.enter_context(Consumer(channel, options("$ce-t", size=size)))
-                for size in sizes
-            ]
-            links = [
-                NewEvent("$>", b"%d@t-%d" % divmod(n, 5), b'{"$correlationId":"c-%d"}' % (n % 7))
-                for n in range(12)
-            ]
-            client.append_to_stream("$ce-t", current_version=ANY, events=links)
-            most = min(12, sum(sizes))
-            eventually(lambda: sum(totals(channel, "$ce-t")) == most)
-            return [
-                consumer.take(total)
-                for consumer, total in zip(consumers, totals(channel, "$ce-t"), strict=True)
-            ]
-
-    def test_round_robin(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
-        given = self.given(client, channel, "RoundRobin", [9, 9, 9])
-        found = [[each.event.stream_revision for each in events] for events in given]
-        assert found == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
-
-    def test_dispatch_to_single(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
-        given = self.given(client, channel, "DispatchToSingle", [5, 5, 5])
-        found = [[each.event.stream_revision for each in events] for events in given]
-        assert found == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
-
-    def test_pinned(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
-        given = self.given(client, channel, "Pinned", [12, 12])
-        first, second = ({each.event.data.partition(b"@")[2] for each in e} for e in given)
-        assert first
-        assert second
-        assert not first & second
-        assert len(first | second) == 5
-
-    def test_pinned_by_correlation(self, client: EventStoreDBClient, channel: grpc.Channel) -> None:
-        given = self.given(client, channel, "PinnedByCorrelation", [12, 12])
-        first, second = ({each.event.custom_metadata for each in e} for e in given)
-        assert first
-        assert second
-        assert not first & second
-        assert len(first | second) == 7
 
 
 class TestEvents:
@@ -525,8 +236,8 @@ class TestEvents:
             for event in found:
                 subscription.ack(event)
             info = client.get_subscription_info
-            eventually(lambda: info("g", "l-1").total_in_flight_messages == 1)
-            eventually(lambda: info("g", "l-1").last_checkpointed_event_position == "0")
+            becomes(lambda: info("g", "l-1").total_in_flight_messages, 1)
+            becomes(lambda: info("g", "l-1").last_checkpointed_event_position, "0")
         plain = client.read_subscription_to_stream("plain", "l-1", timeout=SECONDS)
         assert [event.type for event in take(plain, 3)] == ["$>", "$>", "Own"]
 
@@ -592,7 +303,7 @@ class TestEvents:
                 event = next(subscription)
                 seen.add(event.stream_position)
                 subscription.ack(event)
-            eventually(lambda: checkpoint(client) == "19")
+            becomes(lambda: checkpoint(client), "19")
 
 
 def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
@@ -603,8 +314,8 @@ def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
         consumer.ack(events[0])
         consumer.nack(1, events[1])
         consumer.take(2)
-        eventually(lambda: len(parked_events(client)) == 1)
-        eventually(lambda: checkpoint(client) == "1")
+        becomes(lambda: len(parked_events(client)), 1)
+        becomes(lambda: checkpoint(client), "1")
         told = info_of(channel, "s-1")
         assert (told.total_items, told.total_in_flight_messages) == (6, 4)
         assert (told.parked_message_count, told.status) == (1, "Live")
@@ -613,4 +324,4 @@ def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
         assert (connection.total_items, connection.in_flight_messages) == (6, 4)
         assert connection.available_slots == 0
         assert {"Mean", "Median", "90%"} <= {each.key for each in connection.observed_measurements}
-    eventually(lambda: client.get_subscription_info("g", "s-1").retry_buffer_count == 4)
+    becomes(lambda: client.get_subscription_info("g", "s-1").retry_buffer_count, 4)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import grpc
 import pytest
-from esdbclient.protos.Grpc import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from google.protobuf.message import Message
 from grpc import StatusCode
 
 from runtime.events import NewEvent, named_id
 from runtime.store import Expected, SqliteStore
-from runtime.store.persistent import config
-from runtime.store.persistent.settings import Name
+from runtime.store.persistent import Name, config
+from runtime.store.protocol import persistent_pb2, persistent_pb2_grpc, shared_pb2
 from runtime.store.wire.features import supported_methods
-from tests.store.wire.consumer import SECONDS, Consumer, Request, eventually, identifier, options
+from tests.store.wire.consumer import SECONDS, Consumer, Request, identifier, options
+from tests.support.waiting import becomes
 
 Stub = persistent_pb2_grpc.PersistentSubscriptionsStub
 Create, Update = persistent_pb2.CreateReq, persistent_pb2.UpdateReq
 LIVE = 2**64 - 1
 SET = {"read_batch_size": 20, "history_buffer_size": 50, "max_retry_count": 3}
 MISSING = "persistent-subscription-does-not-exist"
-
-
-@pytest.fixture
-def channel(port: int) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(f"localhost:{port}") as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -310,7 +304,7 @@ class TestBadConsumers:
             first, second = consumer.take(2)
             consumer.ack(first)
             consumer.nack(1, second, reason="x" * 100_000)
-            eventually(lambda: info(stub).parked_message_count == 1)
+            becomes(lambda: info(stub).parked_message_count, 1)
         (link,) = store.read_stream(name.parked)
         assert link.data == b"1@s-1"
         assert len(link.metadata) < 11_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from esdbclient.exceptions import (
     OperationFailed,
 )
 from esdbclient.projections import ProjectionStatistics
-from esdbclient.protos.Grpc import projections_pb2, projections_pb2_grpc, shared_pb2
 from google.protobuf.json_format import MessageToDict
 
 from runtime.store import SqliteStore
-from runtime.store.projections.engine import Limits
+from runtime.store.projections import Limits
+from runtime.store.protocol import projections_pb2, projections_pb2_grpc, shared_pb2
 from runtime.store.wire import Serving
-from tests.store.projections.waiting import until
 from tests.support.served import served
+from tests.support.waiting import becomes
 
 ANY = StreamState.ANY
 COUNT = "fromAll().when({$init: () => ({count: 0}), Seen(s) { s.count += 1 }}).outputState()"
@@ -69,17 +69,13 @@ def state(client: EventStoreDBClient, name: str, partition: str = "") -> Any:
     return client.projections.get_state(name, partition).value
 
 
-def becomes(ask: Callable[[], object], wanted: object) -> None:
-    until(lambda: ask() == wanted, f"it did not become {wanted!r}, but is {ask()!r}")
-
-
 def stands(client: EventStoreDBClient, name: str, status: str) -> None:
     becomes(lambda: statistics(client, name).status, status)
 
 
 def stub(client: EventStoreDBClient) -> tuple[Any, grpc.Channel]:
     channel = grpc.insecure_channel(client.connection_target)
-    return projections_pb2_grpc.ProjectionsStub(channel), channel  # type: ignore[no-untyped-call]
+    return projections_pb2_grpc.ProjectionsStub(channel), channel
 
 
 def links(client: EventStoreDBClient, stream: str) -> list[tuple[str, int]]:

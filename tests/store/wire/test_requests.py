@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from esdbclient.protos.Grpc import shared_pb2, streams_pb2, streams_pb2_grpc
 from grpc import StatusCode
 
 from runtime.events import NewEvent, named_id
 from runtime.store import Expected, SqliteStore
+from runtime.store.protocol import shared_pb2, streams_pb2, streams_pb2_grpc
 
 Options = streams_pb2.ReadReq.Options
 READ_SECONDS = 10

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import resource
-import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
+from threading import Event
 
 import grpc
 import pytest
 from esdbclient import EventStoreDBClient, NewEvent, StreamState
 from esdbclient.exceptions import NotFound
-from esdbclient.protos.Grpc import gossip_pb2_grpc, shared_pb2, streams_pb2, streams_pb2_grpc
 from grpc import StatusCode
 
+from runtime.store.protocol import shared_pb2, streams_pb2, streams_pb2_grpc
+from tests.store.wire.attacked import (
+    ANY_LENGTH,
+    MIB,
+    OWN_CONNECTION,
+    SECONDS,
+    attacked,
+    connected,
+    new,
+)
 from tests.store.wire.messages import append_options, batch, identifier, proposed, reading
 from tests.store.wire.neighbour import undisturbed
-from tests.support.proxy import proxied
+from tests.support.cable import breaking
 from tests.support.seeds import seeded
-from tests.support.server import Server, serving
+from tests.support.server import Server
+from tests.support.waiting import until
 
-MIB = 1024 * 1024
-SECONDS = 30
-CONNECTIONS = 1_000
-FILES_EACH = 3
-SUBSCRIPTIONS = 100
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)
-ANY_LENGTH = (
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    _allow_files(CONNECTIONS * FILES_EACH)
-    with serving(tmp_path_factory.mktemp("served") / "served.db") as process:
+    with attacked(tmp_path_factory.mktemp("served")) as process:
         yield process
 
 
@@ -49,22 +46,8 @@ def streams(server: Server) -> Iterator[streams_pb2_grpc.StreamsStub]:
         yield streams_pb2_grpc.StreamsStub(channel)
 
 
-def connected(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), SECONDS)
-
-
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def poll(holds: Callable[[], bool]) -> bool:
-    """Whether it comes to hold before long."""
-    end = time.monotonic() + SECONDS
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 class TestBytes:
@@ -193,7 +176,7 @@ class TestCalls:
         def broken() -> Iterator[streams_pb2.AppendReq]:
             yield append_options(b"broken-1")
             yield proposed()
-            time.sleep(SECONDS)
+            Event().wait(SECONDS)
 
         with undisturbed(server) as neighbour:
             calls = [streams.Append.future(broken()) for _ in range(10)]
@@ -208,19 +191,19 @@ class TestCalls:
             yield append_options(b"cut-1")
             yield proposed()
             yield proposed()
-            time.sleep(SECONDS)
+            Event().wait(SECONDS)
 
         with undisturbed(server) as neighbour:
             before = server.connections
-            with proxied(server.port) as port, ExitStack() as held:
+            with breaking(server.port) as cable, ExitStack() as held:
                 for _ in range(20):
-                    channel = grpc.insecure_channel(f"127.0.0.1:{port}", (OWN_CONNECTION,))
+                    channel = grpc.insecure_channel(f"127.0.0.1:{cable.port}", (OWN_CONNECTION,))
                     streams = streams_pb2_grpc.StreamsStub(held.enter_context(channel))
                     streams.Append.future(begun())
                     assert next(streams.Read(reading(None, follow=True)))
                 neighbour.wait(1)
                 assert server.connections >= before + 20
-            assert poll(lambda: server.connections <= before)
+            until(lambda: server.connections <= before, "connections are left")
         with EventStoreDBClient(server.uri) as client, pytest.raises(NotFound):
             client.get_stream("cut-1")
 
@@ -368,120 +351,3 @@ class TestCalls:
                     list(call)
                 assert refused.value.code() == StatusCode.INVALID_ARGUMENT
                 assert "took too long" in refused.value.details()
-
-
-class TestManyAtOnce:
-    def test_connections(self, server: Server) -> None:
-        count = _room_for(CONNECTIONS)
-        with undisturbed(server), ExitStack() as held:
-            channels = [
-                held.enter_context(
-                    grpc.insecure_channel(f"127.0.0.1:{server.port}", (OWN_CONNECTION,))
-                )
-                for _ in range(count)
-            ]
-            asked = [
-                gossip_pb2_grpc.GossipStub(channel).Read.future(shared_pb2.Empty())
-                for channel in channels
-            ]
-            assert all(len(one.result(SECONDS).members) == 1 for one in asked)
-            again = [
-                gossip_pb2_grpc.GossipStub(channel).Read.future(shared_pb2.Empty())
-                for channel in channels
-            ]
-            assert all(len(one.result(SECONDS).members) == 1 for one in again)
-
-    def test_connections_that_say_nothing(self, server: Server) -> None:
-        with undisturbed(server), ExitStack() as held:
-            for _ in range(_room_for(CONNECTIONS)):
-                held.enter_context(connected(server))
-
-    def test_subscriptions(self, server: Server, streams: streams_pb2_grpc.StreamsStub) -> None:
-        with EventStoreDBClient(server.uri) as client, undisturbed(server):
-
-            def append(count: int) -> None:
-                events = [new() for _ in range(count)]
-                client.append_to_stream("many-1", current_version=StreamState.ANY, events=events)
-
-            append(100)
-            kinds = [reading(b"many-1", follow=True), reading(None, follow=True)]
-            calls = [
-                streams.Read(kinds[number % 2], timeout=4 * SECONDS)
-                for number in range(SUBSCRIPTIONS)
-            ]
-            append(20)
-            for _ in range(30):
-                append(1)
-            for call in calls:
-                found: list[int] = []
-                while len(found) < 150:
-                    event = next(call).event.event
-                    if event.stream_identifier.stream_name == b"many-1":
-                        found.append(event.stream_revision)
-                assert found == list(range(150))
-                call.cancel()
-
-
-class TestSlowReaders:
-    """Of 40 MiB each, of which they take next to nothing."""
-
-    READERS = 30
-
-    @pytest.fixture(scope="class")
-    @staticmethod
-    def large(server: Server) -> None:
-        with EventStoreDBClient(server.uri) as client:
-            for _ in range(80):
-                event = NewEvent("Large", bytes(MIB // 2))
-                client.append_to_stream("large-1", current_version=StreamState.ANY, events=[event])
-
-    @pytest.mark.parametrize("name", [b"large-1", None])
-    @pytest.mark.parametrize("follow", [False, True])
-    def test_have_the_server_hold_little(
-        self, server: Server, large: None, follow: bool, name: bytes | None
-    ) -> None:
-        before = server.memory
-        with undisturbed(server) as neighbour, ExitStack() as held:
-            calls = [_slow(held, server, reading(name, follow=follow)) for _ in range(self.READERS)]
-            for call in calls:
-                assert next(call)
-            neighbour.wait(5)
-            assert server.memory - before < self.READERS * 8 * MIB
-            for call in calls:
-                call.cancel()
-
-    def test_that_are_cancelled_leave_nothing_behind(self, server: Server, large: None) -> None:
-        before = server.memory
-        with undisturbed(server):
-            for _ in range(200):
-                with grpc.insecure_channel(f"localhost:{server.port}") as channel:
-                    call = streams_pb2_grpc.StreamsStub(channel).Read(reading(b"large-1"))
-                    assert next(call)
-                    call.cancel()
-        assert server.memory - before < 100 * MIB
-
-
-def _slow(held: ExitStack, server: Server, asked: streams_pb2.ReadReq) -> grpc.Future:
-    channel = grpc.insecure_channel(f"localhost:{server.port}", (OWN_CONNECTION,))
-    return streams_pb2_grpc.StreamsStub(held.enter_context(channel)).Read(asked)
-
-
-def _allow_files(count: int) -> None:
-    """Let this process, and those that it starts, have `count` files open, if that is allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _room_for(connections: int) -> int:
-    """How many connections may be open at once, `connections` if the limits allow it."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = connections if soft == resource.RLIM_INFINITY else min(connections, soft // FILES_EACH)
-    if room < connections:
-        print(f"{room} connections in place of {connections}: the limit of open files is {soft}")
-    return room
-
-
-def new() -> NewEvent:
-    return NewEvent("Seen", b"{}")

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from esdbclient.protos.Grpc import streams_pb2_grpc
 from grpc import StatusCode
 
 from runtime.store import SqliteStore
+from runtime.store.protocol import streams_pb2_grpc
 from runtime.store.wire import Serving
 from runtime.store.wire.shield import Shield
 from tests.store.wire.messages import batch, reading
 from tests.support.served import served
 
 SECRET = "/home/somebody/secret.db"
-Behave = Callable[[Any, Any], Awaitable[bytes]]
 
 
 class Broken(grpc.GenericRpcHandler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +15,9 @@ from runtime.events import NewEvent, RecordedEvent, named_id
 from runtime.store import Expected, Filter, SqliteStore
 from runtime.store.access import Directory
 from runtime.store.wire.described import user_messages
-from runtime.store.wire.features import PACKAGE as FEATURES
+from runtime.store.wire.features import SERVICE as FEATURES
 from tests.store.wire.secured import SECONDS, Secured, basic, secured
+from tests.support.waiting import becomes
 
 USERS, OPERATIONS = "event_store.client.users.Users", "event_store.client.operations.Operations"
 MESSAGE = user_messages()
@@ -229,22 +229,15 @@ class TestOperations:
         call = server.channel().unary_unary(f"/{OPERATIONS}/StartScavenge")
         answer = call(b"", timeout=SECONDS, metadata=basic("ops"))
         assert (answer[:2], len(answer)) == (bytes((10, 36)), 40)
-        until(lambda: [one.revision for one in log(server.store)] == [3, 4])
+        becomes(lambda: [one.revision for one in log(server.store)], [3, 4])
 
 
 def log(store: SqliteStore) -> list[RecordedEvent]:
     return list(store.read_all(only=Filter(["s-1"])))
 
 
-def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def announced(channel: grpc.Channel) -> bytes:
-    method = channel.unary_unary(f"/{FEATURES}.ServerFeatures/GetSupportedMethods")
+    method = channel.unary_unary(f"/{FEATURES}/GetSupportedMethods")
     answer: bytes = method(b"", timeout=SECONDS)
     return answer
 

@@ -1,32 +1,18 @@
-"""Waiting for projections, which run beside the test."""
+"""Projections that run beside a test, or in a process that is killed."""
 
 from __future__ import annotations
 
-import os
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from pathlib import Path
 
 from runtime.events import NewEvent, named_id
 from runtime.store import Expected, SqliteStore
-from runtime.store.projections.control import Projections
-from runtime.store.projections.definition import Definition
+from runtime.store.projections import Definition, Limits, Progress, Projections, Status
 from runtime.store.projections.emission import json_object
-from runtime.store.projections.engine import Limits
-from runtime.store.projections.runner import Progress, Status
-
-DEADLINE = 30
-
-
-def until(what: Callable[[], bool], why: str) -> None:
-    """Wait until something is so; fails at the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    pause = Event()
-    while not what():
-        assert time.monotonic() < deadline, why
-        pause.wait(0.005)
+from tests.store import children
+from tests.support.waiting import SECONDS, until
 
 
 def settle(projections: Projections, store: SqliteStore) -> None:
@@ -98,8 +84,15 @@ def contents(store: SqliteStore, *prefixes: str) -> dict[str, list[tuple[object,
     }
 
 
-def seed() -> random.Random:
-    """Random numbers that `LUCENT_SEED` repeats."""
-    number = int(os.environ.get("LUCENT_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"LUCENT_SEED={number}")
-    return random.Random(number)
+def kill_at(program: str, goal: int, *arguments: str | Path) -> int:
+    """Run a program that tells numbers, and kill it at `goal` or beyond; returns the last one."""
+    told, end = -1, time.monotonic() + SECONDS
+    with children.start(program, *arguments) as child:
+        assert child.stdout is not None
+        try:
+            while told < goal:
+                assert time.monotonic() < end, f"the projections did not go on beyond {told}"
+                told = int(child.stdout.readline())
+        finally:
+            child.kill()
+    return told

@@ -7,8 +7,6 @@ from typing import Protocol
 from runtime.store.access import Act
 from runtime.store.wire.calls import Context
 
-__all__ = ["Act", "Gate", "OpenGate"]
-
 
 class Gate(Protocol):
     """Lets callers in, or raises a `Refusal`."""

@@ -53,13 +53,21 @@ async def serve(
         interceptors=(Shield(),), options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
     )
     desk = Desk(store)
-    async with AsyncExitStack() as held:
+    async with AsyncExitStack() as held, _stopping(server):
         held.callback(desk.close)
-        held.push_async_callback(server.stop, CLOSING_SECONDS)
         port = _listen(server, serving)
         await add_services(server, desk, serving, port, stop, held)
         await server.start()
         yield port
+
+
+@asynccontextmanager
+async def _stopping(server: grpc.aio.Server) -> AsyncIterator[None]:
+    """Stop the server behind the block: what its last calls use must outlast them."""
+    try:
+        yield
+    finally:
+        await server.stop(CLOSING_SECONDS)
 
 
 def _listen(server: grpc.aio.Server, serving: Serving) -> int:

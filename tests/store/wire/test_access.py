@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import grpc
@@ -18,10 +20,11 @@ from runtime.events import named_id
 from runtime.store import Expected, SqliteStore
 from runtime.store.access import ADMINS, Cost
 from runtime.store.protocol import shared_pb2, streams_pb2, streams_pb2_grpc
+from runtime.store.wire import Access, Serving, serve
 from tests.store.wire.secured import SECONDS, Secured, basic, secured
 from tests.store.wire.test_requests import identifier, options, proposed, read_options
 from tests.support.certificates import Authority
-from tests.support.people import person
+from tests.support.people import directory_of, person
 
 ANY = StreamState.ANY
 SLOW = Cost(p=1)
@@ -345,6 +348,47 @@ class TestCredentials:
 
         with ThreadPoolExecutor(40) as threads:
             assert all(threads.map(append, range(40)))
+
+
+def test_a_server_that_stops_lets_in_whose_call_has_begun(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    users = directory_of(tmp_path / "users.json", person("admin", ADMINS))
+    answer = asyncio.run(_stopped(store, Serving("localhost", 0, access=Access(users))))
+    assert answer.HasField("success")
+
+
+async def _stopped(store: SqliteStore, serving: Serving) -> streams_pb2.AppendResp:
+    """The answer to an append that ends when the server has begun to stop."""
+    stopping = asyncio.Event()
+
+    async def requests() -> AsyncIterator[streams_pb2.AppendReq]:
+        yield options()
+        await stopping.wait()
+        yield proposed()
+
+    async with AsyncExitStack() as running:
+        port = await running.enter_async_context(serve(store, serving))
+        async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:
+            streams = streams_pb2_grpc.StreamsStub(channel)
+            call = streams.Append(requests(), timeout=SECONDS, metadata=basic("admin"))
+            await call.wait_for_connection()
+            with pytest.raises(grpc.aio.AioRpcError):
+                await streams.Delete(streams_pb2.DeleteReq(), timeout=SECONDS)
+            end = asyncio.create_task(running.aclose())
+            await _refused(port)
+            stopping.set()
+            answer = await call
+            await end
+    return answer
+
+
+async def _refused(port: int) -> None:
+    """Wait until nobody listens there."""
+    with suppress(ConnectionError):
+        while True:
+            _, writer = await asyncio.open_connection("localhost", port)
+            writer.close()
 
 
 class TestCertificates:

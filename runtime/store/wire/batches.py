@@ -55,7 +55,7 @@ class Batch:
         try:
             for message in request.proposed_messages:
                 event = new_event(message)
-                self.size += size_of((event,))
+                self.size += size_of(event)
                 check_size(self.size, limit)
                 self.events.append(event)
             if request.is_final:

@@ -58,6 +58,7 @@ class Desk:
         self._projectors = ThreadPoolExecutor(PROJECTION_THREADS, "projections")
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
+        self._watched = False
         self._stop = store.listen(self._ring)
         self._commits = Commits(lambda writes: self.call(lambda: store.write_each(writes)))
 
@@ -96,6 +97,7 @@ class Desk:
 
     def growth(self) -> asyncio.Event:
         """Set when something is written after this call."""
+        self._watched = True
         return self._grown
 
     def close(self) -> None:
@@ -108,9 +110,11 @@ class Desk:
         return await (self.match if reading.only.by_pattern else self.call)(act)
 
     def _ring(self) -> None:
-        self._loop.call_soon_threadsafe(self._wake)
+        if self._watched:
+            self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
+        self._watched = False
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 

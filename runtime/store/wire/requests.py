@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -71,11 +70,12 @@ def event_id(uuid: shared_pb2.UUID) -> bytes:
     if uuid.WhichOneof("value") == "structured":
         high, low = uuid.structured.most_significant_bits, uuid.structured.least_significant_bits
         return (high % (2 * _SIGN)).to_bytes(8, "big") + (low % (2 * _SIGN)).to_bytes(8, "big")
+    text = uuid.string
     try:
-        plain = uuid.string.replace("-", "")
-        return bytes.fromhex(plain) if len(plain) == 32 else UUID(uuid.string).bytes
+        plain = text.replace("-", "")
+        return bytes.fromhex(plain) if len(plain) == 32 else UUID(text).bytes
     except ValueError:
-        raise invalid(f"{uuid.string[:80]!r} is not a UUID: give the event an id") from None
+        raise invalid(f"{text[:80]!r} is not a UUID: give the event an id") from None
 
 
 def expected_of(options: Expecting) -> int | Expected:
@@ -99,7 +99,8 @@ def expected_of(options: Expecting) -> int | Expected:
 
 def new_event(message: Proposed) -> NewEvent:
     """The event that a client proposes."""
-    kind, content = message.metadata.get("type"), message.metadata.get("content-type")
+    described = message.metadata
+    kind, content = described.get("type"), described.get("content-type")
     if not kind or not content:
         raise incomplete()
     if len(kind) > MAX_NAME:
@@ -108,10 +109,10 @@ def new_event(message: Proposed) -> NewEvent:
     return NewEvent(identity, kind, message.data, message.custom_metadata, content == JSON)
 
 
-def size_of(events: Iterable[NewEvent]) -> int:
-    """What events count for against the limit of an append, in bytes; each at least its id."""
-    sizes = (len(e.data) + len(e.metadata) + 2 * len(e.type) for e in events)
-    return sum(max(_ID_BYTES, size) for size in sizes)
+def size_of(event: NewEvent) -> int:
+    """What an event counts for against the limit of an append, in bytes; at least its id."""
+    size = len(event.data) + len(event.metadata) + 2 * len(event.type)
+    return size if size > _ID_BYTES else _ID_BYTES
 
 
 def check_size(size: int, most: int) -> None:

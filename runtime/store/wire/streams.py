@@ -145,7 +145,7 @@ class Streams:
                 options = request.options
                 continue
             event = new_event(request.proposed_message)
-            size += size_of((event,))
+            size += size_of(event)
             check_size(size, self._max_append)
             events.append(event)
         if options is None:

@@ -11,7 +11,7 @@ from runtime.events import NewEvent
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.port import Expected, Filter
 from runtime.store.protocol import JSON, persistent_pb2, shared_pb2, streams_pb2
-from runtime.store.wire.refusal import TooBig, incomplete, invalid
+from runtime.store.wire.refusal import REQUIRED, TooBig, incomplete, invalid
 
 Proposed = streams_pb2.AppendReq.ProposedMessage | streams_pb2.BatchAppendReq.ProposedMessage
 Expecting = (
@@ -29,6 +29,11 @@ Filtering = (
 )
 _SIGN = 1 << 63
 _ID_BYTES = 16
+_NOBODY = bytes(_ID_BYTES)
+_NOTHING = "(?!)"
+
+READ_BATCH = 32
+"""Events that KurrentDB reads at once: the window of a filter that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,8 @@ def stream_name(identifier: shared_pb2.StreamIdentifier) -> str:
         name = identifier.stream_name.decode()
     except UnicodeDecodeError:
         raise invalid("the name of the stream is not UTF-8") from None
-    if not name or "\0" in name:
-        raise invalid("the name of the stream is empty or holds a NUL")
+    if name in ("", "$$") or "\0" in name:
+        raise invalid("the name of the stream is empty, '$$', or holds a NUL")
     return name
 
 
@@ -79,7 +84,7 @@ def event_id(uuid: shared_pb2.UUID) -> bytes:
 
 
 def expected_of(options: Expecting) -> int | Expected:
-    """At what the stream is expected to stand."""
+    """At what the stream is expected to stand; the largest number, -1 if signed, is no stream."""
     if isinstance(options, streams_pb2.BatchAppendReq.Options):
         which: str | None = options.WhichOneof("expected_stream_position")
     else:
@@ -94,17 +99,19 @@ def expected_of(options: Expecting) -> int | Expected:
     if which in named:
         return named[which]
     number: int = getattr(options, which)
-    return min(number, TOMBSTONE)
+    return Expected.NO_STREAM if number == 2 * _SIGN - 1 else min(number, TOMBSTONE)
 
 
 def new_event(message: Proposed) -> NewEvent:
     """The event that a client proposes."""
-    kind, content = message.metadata.get("type"), message.metadata.get("content-type")
-    if not kind or not content:
-        raise incomplete()
+    kind, content = (message.metadata.get(name) for name in REQUIRED)
+    if not kind or content is None:
+        raise incomplete("content-type" if kind else "type")
     if len(kind) > MAX_NAME:
         raise invalid(f"the type of the event is longer than {MAX_NAME} characters: shorten it")
     identity = event_id(message.id)
+    if identity == _NOBODY:
+        raise invalid("the id of the event is all zeros: give it one of its own")
     return NewEvent(identity, kind, message.data, message.custom_metadata, content == JSON)
 
 
@@ -141,9 +148,14 @@ def reading(options: streams_pb2.ReadReq.Options) -> Reading:
     if not of_stream and options.WhichOneof("stream_option") is None:
         raise invalid("the read names neither a stream nor $all")
     start, at_end = _stream_start(options) if of_stream else _log_start(options)
-    follow = options.WhichOneof("count_option") == "subscription"
+    counted = options.WhichOneof("count_option")
+    if counted is None:
+        raise invalid("the read says neither how many events it wants nor that it subscribes")
+    follow = counted == "subscription"
     backwards = options.read_direction == streams_pb2.ReadReq.Options.ReadDirection.Backwards
-    filtered = options.WhichOneof("filter_option") == "filter" and not of_stream
+    filtered = options.WhichOneof("filter_option") == "filter"
+    if filtered and of_stream:
+        raise invalid("the read of a stream cannot be filtered: read $all")
     if backwards and follow:
         raise invalid("a subscription cannot go backwards")
     return Reading(
@@ -180,21 +192,22 @@ def _log_start(options: streams_pb2.ReadReq.Options) -> tuple[int | None, bool]:
 
 
 def filter_of(options: Filtering) -> Filter:
-    """Which events a client asks for."""
+    """Which events a client asks for: by a pattern, or else by prefixes, of which there may be none."""
     which = options.WhichOneof("filter")
     if which is None:
         raise invalid("the filter says neither event_type nor stream_identifier")
     expression = getattr(options, which)
-    prefixes = tuple(expression.prefix)
+    prefixes = () if expression.regex else tuple(expression.prefix)
+    pattern = expression.regex if expression.regex or prefixes else _NOTHING
     if which == "event_type":
-        return Filter(type_prefixes=prefixes, type_pattern=expression.regex)
-    return Filter(streams=prefixes, stream_pattern=expression.regex)
+        return Filter(type_prefixes=prefixes, type_pattern=pattern)
+    return Filter(streams=prefixes, stream_pattern=pattern)
 
 
 def _window(options: streams_pb2.ReadReq.Options.FilterOptions) -> int:
     if options.checkpointIntervalMultiplier < 1:
         raise invalid("the checkpoint interval multiplier must be at least 1")
-    considered = options.max if options.WhichOneof("window") == "max" else 1
+    considered = options.max if options.WhichOneof("window") == "max" else READ_BATCH
     if considered < 1:
         raise invalid("the filter window must be at least 1")
     return considered * options.checkpointIntervalMultiplier

@@ -192,7 +192,7 @@ def _log_start(options: streams_pb2.ReadReq.Options) -> tuple[int | None, bool]:
 
 
 def filter_of(options: Filtering) -> Filter:
-    """Which events a client asks for: by a pattern, or else by prefixes, of which there may be none."""
+    """Which events a client asks for: by a pattern, or else by prefixes, be there none."""
     which = options.WhichOneof("filter")
     if which is None:
         raise invalid("the filter says neither event_type nor stream_identifier")

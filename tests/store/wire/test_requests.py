@@ -328,6 +328,18 @@ class TestRead:
         call.cancel()
         assert [one.checkpoint.commit_position for one in told[1:]] == [31, 63, 95, 100]
 
+    def test_a_tombstone_is_not_declared_json(
+        self, streams: streams_pb2_grpc.StreamsStub, store: SqliteStore
+    ) -> None:
+        store_kinds(store, "A")
+        store.delete("s-1", hard=True)
+        *_, last = streams.Read(streams_pb2.ReadReq(options=read_options()))
+        told = last.event.event.metadata
+        assert (told["type"], told["content-type"]) == (
+            "$streamDeleted",
+            "application/octet-stream",
+        )
+
     def test_metadata_end_with_their_stream(
         self, streams: streams_pb2_grpc.StreamsStub, store: SqliteStore
     ) -> None:

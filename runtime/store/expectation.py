@@ -57,7 +57,7 @@ def judge(append: Append, head: Head, history: History) -> int | None:
     if not -1 <= revision < head.revision:
         _refuse(append, head.revision)
     same = _stored(append, revision, history)
-    if same == 0 and expected is Expected.NO_STREAM and head.deleted:
+    if append.events and same == 0 and expected is Expected.NO_STREAM and head.deleted:
         return None
     if same == 0 or same < len(append.events):
         _refuse(append, head.revision, same)

@@ -30,6 +30,7 @@ from runtime.store.faults import translated
 from runtime.store.fence import Claim
 from runtime.store.file import inspect, open_writer
 from runtime.store.group import Group
+from runtime.store.policy import described_by
 from runtime.store.port import (
     Append,
     Appended,
@@ -344,16 +345,21 @@ class SqliteStore:
         return -1 if position is None else position
 
     def _standing(self, stream: str) -> query.Standing | None:
-        """Where a stream stands, if anywhere; `StreamDeleted` for one with a tombstone."""
+        """Where a stream stands, if anywhere; `StreamDeleted` for one with a tombstone.
+
+        So for the metadata of one: KurrentDB does not show them either.
+        """
+        described = described_by(stream)
         with self._pool.borrow() as connection:
             found = query.standing_of(connection, stream)
+            ended = described is not None and query.is_ended(connection, described)
         if found is None:
             return None
         if not isinstance(found.revision, int):
             raise StoreDamaged(
                 f"stream {stream!r} in {self._path} has a revision that is no number"
             )
-        if found.revision == TOMBSTONE:
+        if ended or found.revision == TOMBSTONE:
             raise StreamDeleted(f"stream {stream!r} in {self._path} is deleted for good")
         return found
 

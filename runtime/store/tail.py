@@ -213,5 +213,9 @@ class Tail:
 
 
 def _record(stream: str, revision: int, kind: str, data: bytes) -> NewEvent:
-    """What the store itself writes behind `revision` of a stream; the id is always the same."""
-    return NewEvent(named_id(f"{kind}/{stream}/{revision}"), kind, data, b"")
+    """What the store itself writes behind `revision` of a stream; the id is always the same.
+
+    Metadata are declared JSON, a tombstone is not.
+    """
+    identity = named_id(f"{kind}/{stream}/{revision}")
+    return NewEvent(identity, kind, data, b"", kind == METADATA_TYPE)

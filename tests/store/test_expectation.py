@@ -26,10 +26,13 @@ class Stored:
         return None if found < 0 else found
 
 
-def verdict(stored: str, expected: int | Expected, batch: str) -> int | str | None:
+def verdict(
+    stored: str, expected: int | Expected, batch: str, *, deleted: bool = False
+) -> int | str | None:
     new = [NewEvent(letter.encode(), "T", b"", b"") for letter in batch]
     try:
-        return judge(Append("s-1", expected, new), Head(len(stored) - 1), Stored(stored))
+        head = Head(len(stored) - 1, deleted)
+        return judge(Append("s-1", expected, new), head, Stored(stored))
     except WrongExpectedVersion as error:
         return str(error)
 
@@ -60,6 +63,12 @@ def test_stored_or_to_be_stored(
     stored: str, expected: int | Expected, batch: str, answer: int | None
 ) -> None:
     assert verdict(stored, expected, batch) == answer
+
+
+def test_what_expects_no_stream_begins_a_deleted_one_anew() -> None:
+    assert verdict("ab", NO_STREAM, "x", deleted=True) is None
+    assert verdict("ab", NO_STREAM, "ab", deleted=True) == 1
+    assert "is at revision 1" in str(verdict("ab", NO_STREAM, "", deleted=True))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ _CODES = {
     StatusCode.DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
     StatusCode.UNAVAILABLE: code_pb2.UNAVAILABLE,
 }
+_NO_REVISION = 2**64 - 1
+"""How the older field says that a stream was expected not to be there."""
 
 
 def uuid_of(event_id: bytes, *, structured: bool) -> shared_pb2.UUID:
@@ -105,6 +107,7 @@ def wrong_version(error: WrongExpectedVersion, expected: int | Expected) -> stre
         answer.expected_revision = answer.expected_revision_20_6_0 = expected
     else:
         answer.expected_no_stream.SetInParent()
+        answer.expected_revision_20_6_0 = _NO_REVISION
     return streams_pb2.AppendResp(wrong_expected_version=answer)
 
 
@@ -157,6 +160,10 @@ def _batch(
 
 
 def _code(error: StoreError | Refusal) -> code_pb2.Code.ValueType:
+    if isinstance(error, WrongExpectedVersion):
+        return code_pb2.ALREADY_EXISTS
+    if isinstance(error, StreamDeleted):
+        return code_pb2.NOT_FOUND
     if not isinstance(error, Refusal):
         return code_pb2.UNKNOWN
     return _CODES.get(error.code, code_pb2.INVALID_ARGUMENT)

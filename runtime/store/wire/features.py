@@ -12,6 +12,7 @@ VERSION = "24.10.0"
 """The version of KurrentDB whose answers are given."""
 
 SERVICE = f"{FEATURES}.ServerFeatures"
+_METHOD = "GetSupportedMethods"
 _FEATURES = {
     ("streams", "read"): ["position", "events"],
     ("streams", "batchappend"): ["deadline_duration"],
@@ -21,8 +22,8 @@ _OF_ALL_METHODS = {"persistentsubscriptions": ["stream", "all"]}
 
 
 def features_handler(services: Mapping[str, Sequence[str]]) -> grpc.GenericRpcHandler:
-    """Tells clients the methods of each of `services` (full names), in lower case."""
-    answer = supported_methods(services)
+    """Tells clients the methods of each of `services` (full names), in lower case, and its own."""
+    answer = supported_methods({**services, SERVICE: [_METHOD]})
 
     async def get_supported_methods(_request: bytes, _context: object) -> bytes:
         return answer
@@ -30,7 +31,7 @@ def features_handler(services: Mapping[str, Sequence[str]]) -> grpc.GenericRpcHa
     method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
         get_supported_methods
     )
-    return grpc.method_handlers_generic_handler(SERVICE, {"GetSupportedMethods": method})
+    return grpc.method_handlers_generic_handler(SERVICE, {_METHOD: method})
 
 
 def supported_methods(services: Mapping[str, Sequence[str]]) -> bytes:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from grpc.aio import ServicerContext
 
 from runtime.store.protocol import gossip_pb2, gossip_pb2_grpc, shared_pb2
+from runtime.store.wire.answers import uuid_of
 
 _TICKS = 10**7
 
@@ -17,7 +18,7 @@ class Gossip(gossip_pb2_grpc.GossipServicer):
     """Tells clients where the one member is reached."""
 
     def __init__(self, host: str, port: int) -> None:
-        identity = shared_pb2.UUID(string=str(uuid4()))
+        identity = uuid_of(uuid4().bytes, structured=True)
         place = gossip_pb2.EndPoint(address=host, port=port)
         self._member = gossip_pb2.MemberInfo(
             instance_id=identity,

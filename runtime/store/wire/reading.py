@@ -11,7 +11,7 @@ from runtime.store.protocol import streams_pb2
 from runtime.store.wire import answers
 from runtime.store.wire.desk import PAGE, STRIDE, Desk, Page
 from runtime.store.wire.encoding import read_event
-from runtime.store.wire.requests import Reading
+from runtime.store.wire.requests import READ_BATCH, Reading
 
 Answers = AsyncIterator[streams_pb2.ReadResp | bytes]
 LIVE_BUFFER = 32
@@ -30,12 +30,15 @@ async def read(desk: Desk, reading: Reading) -> Answers:
             assert reading.stream is not None
             yield answers.not_found(reading.stream)
             return
+        if count == 0:
+            for place in _beginning(reading, page):
+                yield place
         for found in page.events:
             yield read_event(found, structured=reading.structured)
         start = page.next
         count += len(page.events)
         more = start is not None and count < left
-    if reading.stream is not None and reading.compatibility > 0:
+    if _is_told_places(reading):
         for place in await _places(desk, reading, found=count > 0):
             yield place
 
@@ -45,6 +48,21 @@ def _start(reading: Reading) -> int | None:
     if reading.at_end:
         return None if reading.backwards else TOMBSTONE
     return reading.start or 0
+
+
+def _is_told_places(reading: Reading) -> bool:
+    """Whether the client is a newer one that reads a stream."""
+    return reading.stream is not None and reading.compatibility > 0
+
+
+def _beginning(reading: Reading, page: Page) -> list[streams_pb2.ReadResp]:
+    """What newer clients are told before the first event, if all that KurrentDB reads is hidden."""
+    if not page.events or reading.backwards or not _is_told_places(reading):
+        return []
+    first = page.events[0].original.revision
+    count = READ_BATCH if reading.limit is None else min(READ_BATCH, reading.limit)
+    hidden = first >= (reading.start or 0) + count
+    return [streams_pb2.ReadResp(first_stream_position=first)] if hidden else []
 
 
 async def _places(desk: Desk, reading: Reading, *, found: bool) -> list[streams_pb2.ReadResp]:

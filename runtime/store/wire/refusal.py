@@ -9,6 +9,9 @@ from runtime.store.port import Expected
 
 Trailers = tuple[tuple[str, str | bytes], ...]
 
+REQUIRED = "type", "content-type"
+"""The metadata that an event must come with."""
+
 
 class Refusal(Exception):
     """A call that is not carried out: its status, a sentence, and trailers."""
@@ -69,13 +72,13 @@ def deleted(stream: str) -> Refusal:
     )
 
 
-def incomplete() -> Refusal:
-    """An event without its type or its content type."""
+def incomplete(name: str) -> Refusal:
+    """An event without one of the `REQUIRED` metadata."""
     return Refusal(
         StatusCode.INVALID_ARGUMENT,
-        "Required Metadata Property 'type' or 'content-type' is missing",
+        f"Required Metadata Property '{name}' is missing",
         ("exception", "missing-required-metadata-property"),
-        ("required-metadata-properties", "type,content-type"),
+        ("required-metadata-properties", ",".join(REQUIRED)),
     )
 
 

@@ -28,6 +28,11 @@ Filtering = (
 )
 _SIGN = 1 << 63
 _ID_BYTES = 16
+_NOBODY = bytes(_ID_BYTES)
+_NOTHING = "(?!)"
+
+READ_BATCH = 32
+"""Events that KurrentDB reads at once: the window of a filter that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,8 @@ def stream_name(identifier: shared_pb2.StreamIdentifier) -> str:
         name = identifier.stream_name.decode()
     except UnicodeDecodeError:
         raise invalid("the name of the stream is not UTF-8") from None
-    if not name or "\0" in name:
-        raise invalid("the name of the stream is empty or holds a NUL")
+    if name in ("", "$$") or "\0" in name:
+        raise invalid("the name of the stream is empty, '$$', or holds a NUL")
     return name
 
 
@@ -79,7 +84,7 @@ def event_id(uuid: shared_pb2.UUID) -> bytes:
 
 
 def expected_of(options: Expecting) -> int | Expected:
-    """At what the stream is expected to stand."""
+    """At what the stream is expected to stand; the largest number, -1 if signed, is no stream."""
     if isinstance(options, streams_pb2.BatchAppendReq.Options):
         which: str | None = options.WhichOneof("expected_stream_position")
     else:
@@ -94,18 +99,20 @@ def expected_of(options: Expecting) -> int | Expected:
     if which in named:
         return named[which]
     number: int = getattr(options, which)
-    return min(number, TOMBSTONE)
+    return Expected.NO_STREAM if number == 2 * _SIGN - 1 else min(number, TOMBSTONE)
 
 
 def new_event(message: Proposed) -> NewEvent:
     """The event that a client proposes."""
     described = message.metadata
     kind, content = described.get("type"), described.get("content-type")
-    if not kind or not content:
-        raise incomplete()
+    if not kind or content is None:
+        raise incomplete("content-type" if kind else "type")
     if len(kind) > MAX_NAME:
         raise invalid(f"the type of the event is longer than {MAX_NAME} characters: shorten it")
     identity = event_id(message.id)
+    if identity == _NOBODY:
+        raise invalid("the id of the event is all zeros: give it one of its own")
     return NewEvent(identity, kind, message.data, message.custom_metadata, content == JSON)
 
 
@@ -142,9 +149,14 @@ def reading(options: streams_pb2.ReadReq.Options) -> Reading:
     if not of_stream and options.WhichOneof("stream_option") is None:
         raise invalid("the read names neither a stream nor $all")
     start, at_end = _stream_start(options) if of_stream else _log_start(options)
-    follow = options.WhichOneof("count_option") == "subscription"
+    counted = options.WhichOneof("count_option")
+    if counted is None:
+        raise invalid("the read says neither how many events it wants nor that it subscribes")
+    follow = counted == "subscription"
     backwards = options.read_direction == streams_pb2.ReadReq.Options.ReadDirection.Backwards
-    filtered = options.WhichOneof("filter_option") == "filter" and not of_stream
+    filtered = options.WhichOneof("filter_option") == "filter"
+    if filtered and of_stream:
+        raise invalid("the read of a stream cannot be filtered: read $all")
     if backwards and follow:
         raise invalid("a subscription cannot go backwards")
     return Reading(
@@ -181,21 +193,22 @@ def _log_start(options: streams_pb2.ReadReq.Options) -> tuple[int | None, bool]:
 
 
 def filter_of(options: Filtering) -> Filter:
-    """Which events a client asks for."""
+    """Which events a client asks for: by a pattern, or else by prefixes, be there none."""
     which = options.WhichOneof("filter")
     if which is None:
         raise invalid("the filter says neither event_type nor stream_identifier")
     expression = getattr(options, which)
-    prefixes = tuple(expression.prefix)
+    prefixes = () if expression.regex else tuple(expression.prefix)
+    pattern = expression.regex if expression.regex or prefixes else _NOTHING
     if which == "event_type":
-        return Filter(type_prefixes=prefixes, type_pattern=expression.regex)
-    return Filter(streams=prefixes, stream_pattern=expression.regex)
+        return Filter(type_prefixes=prefixes, type_pattern=pattern)
+    return Filter(streams=prefixes, stream_pattern=pattern)
 
 
 def _window(options: streams_pb2.ReadReq.Options.FilterOptions) -> int:
     if options.checkpointIntervalMultiplier < 1:
         raise invalid("the checkpoint interval multiplier must be at least 1")
-    considered = options.max if options.WhichOneof("window") == "max" else 1
+    considered = options.max if options.WhichOneof("window") == "max" else READ_BATCH
     if considered < 1:
         raise invalid("the filter window must be at least 1")
     return considered * options.checkpointIntervalMultiplier

@@ -23,7 +23,7 @@ from runtime.store.wire.desk import Desk
 from runtime.store.wire.encoding import encoded
 from runtime.store.wire.gate import Gate
 from runtime.store.wire.reading import follow, read
-from runtime.store.wire.refusal import Denied, invalid, wrong_version
+from runtime.store.wire.refusal import Denied, Refusal, invalid, wrong_version
 from runtime.store.wire.requests import (
     check_size,
     expected_of,
@@ -141,7 +141,10 @@ class Streams:
         events: list[NewEvent] = []
         size = 0
         async for request in requests:
-            if request.WhichOneof("content") == "options":
+            named = request.WhichOneof("content") == "options"
+            if named == (options is not None):
+                raise _misplaced()
+            if named:
                 options = request.options
                 continue
             event = new_event(request.proposed_message)
@@ -149,7 +152,7 @@ class Streams:
             check_size(size, self._max_append)
             events.append(event)
         if options is None:
-            raise invalid("the append names no stream: its options must come first")
+            raise _misplaced()
         return options, events
 
     async def _admit(self, batch: Batch, context: Context) -> None:
@@ -188,6 +191,10 @@ class Streams:
             except WrongExpectedVersion as error:
                 act = "Tombstone" if hard else "Delete"
                 raise wrong_version(stream, expected, error.actual, act) from None
+
+
+def _misplaced() -> Refusal:
+    return invalid("the append names no stream, or two: its options must come first, and once")
 
 
 def _answer(outcomes: list[Outcome]) -> Appended:

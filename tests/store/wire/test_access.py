@@ -203,7 +203,7 @@ class TestBatches:
         describe(store, "s-2", w="desk")
         stub = streams_pb2_grpc.StreamsStub(server.channel())
         requests = []
-        for number in range(6):
+        for number in range(1, 7):
             request = streams_pb2.BatchAppendReq(
                 correlation_id=shared_pb2.UUID(string=f"{number:032x}"), is_final=True
             )

@@ -27,6 +27,9 @@ which clients take few kilobytes."""
 Filtering = (
     streams_pb2.ReadReq.Options.FilterOptions | persistent_pb2.CreateReq.AllOptions.FilterOptions
 )
+_WINDOW = 32
+"""Events that are looked at in one go for a filter that names no window, as KurrentDB does."""
+
 _SIGN = 1 << 63
 _ID_BYTES = 16
 
@@ -194,7 +197,7 @@ def filter_of(options: Filtering) -> Filter:
 def _window(options: streams_pb2.ReadReq.Options.FilterOptions) -> int:
     if options.checkpointIntervalMultiplier < 1:
         raise invalid("the checkpoint interval multiplier must be at least 1")
-    considered = options.max if options.WhichOneof("window") == "max" else 1
+    considered = options.max if options.WhichOneof("window") == "max" else _WINDOW
     if considered < 1:
         raise invalid("the filter window must be at least 1")
     return considered * options.checkpointIntervalMultiplier

@@ -202,6 +202,19 @@ class TestRead:
         assert refused.value.code() == StatusCode.INVALID_ARGUMENT
         assert told in refused.value.details()
 
+    def test_a_filter_without_a_window_looks_at_32_events(
+        self, streams: streams_pb2_grpc.StreamsStub, store: SqliteStore
+    ) -> None:
+        streams.Append(iter([options(), *(proposed() for _ in range(100))]))
+        only = Options.FilterOptions(
+            event_type={"prefix": ["Other"]}, count={}, checkpointIntervalMultiplier=1
+        )
+        asked = read_options(filter=only, subscription={})
+        call = streams.Read(streams_pb2.ReadReq(options=asked), timeout=20)
+        told = [next(call).checkpoint.commit_position for _ in range(5)]
+        call.cancel()
+        assert told == [0, 31, 63, 95, store.end()]
+
 
 def _seen(answer: streams_pb2.ReadResp) -> int | str:
     """The revision of an event, or what is told of the stream."""

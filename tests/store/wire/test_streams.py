@@ -24,7 +24,7 @@ from esdbclient.exceptions import (
 )
 
 from runtime.events import NewEvent as StoredEvent
-from runtime.store import Expected, SqliteStore
+from runtime.store import TOMBSTONE, Expected, SqliteStore
 
 ANY, NO_STREAM, EXISTS = StreamState.ANY, StreamState.NO_STREAM, StreamState.EXISTS
 
@@ -225,8 +225,37 @@ class TestSubscribe:
         with client.subscribe_to_stream("s-1") as subscription:
             assert next(subscription).stream_position == 0
             client.tombstone_stream("s-1", current_version=0)
+            assert next(subscription).type == "$streamDeleted"
             with pytest.raises(StreamIsDeleted):
-                list(subscription)
+                next(subscription)
+        with pytest.raises(StreamIsDeleted):
+            client.subscribe_to_stream("s-1")
+
+    @pytest.mark.parametrize("from_end", [False, True])
+    def test_once_live_it_misses_nothing_that_is_hidden_at_once(
+        self, client: EventStoreDBClient, from_end: bool
+    ) -> None:
+        client.set_stream_metadata("s-1", metadata={"$maxCount": 1})
+        with client.subscribe_to_stream(
+            "s-1", from_end=from_end, include_caught_up=True
+        ) as subscription:
+            assert isinstance(next(subscription), CaughtUp)
+            append(client, "s-1", 5)
+            client.delete_stream("s-1", current_version=4)
+            append(client, "s-1", 2)
+            client.tombstone_stream("s-1", current_version=6)
+            found = [next(subscription).stream_position for _ in range(8)]
+        assert found == [*range(7), TOMBSTONE]
+
+    def test_one_that_falls_behind_is_shown_what_is_to_be_seen(
+        self, client: EventStoreDBClient
+    ) -> None:
+        client.set_stream_metadata("s-1", metadata={"$maxCount": 1})
+        with client.subscribe_to_stream("s-1", include_caught_up=True) as subscription:
+            assert isinstance(next(subscription), CaughtUp)
+            append(client, "s-1", 100)
+            assert next(subscription).stream_position == 99
+            assert isinstance(next(subscription), CaughtUp)
 
     def test_checkpoints_of_a_filter(self, client: EventStoreDBClient) -> None:
         append(client, "s-1", 500, "Other")

@@ -30,6 +30,7 @@ from runtime.store.faults import translated
 from runtime.store.fence import Claim
 from runtime.store.file import inspect, open_writer
 from runtime.store.group import Group
+from runtime.store.policy import described_by
 from runtime.store.port import (
     Append,
     Appended,
@@ -344,7 +345,13 @@ class SqliteStore:
         return -1 if position is None else position
 
     def _standing(self, stream: str) -> query.Standing | None:
-        """Where a stream stands, if anywhere; `StreamDeleted` for one with a tombstone."""
+        """Where a stream stands, if anywhere; `StreamDeleted` for one with a tombstone.
+
+        The metadata of a stream with a tombstone are deleted with it.
+        """
+        described = described_by(stream)
+        if described is not None:
+            self._standing(described)
         with self._pool.borrow() as connection:
             found = query.standing_of(connection, stream)
         if found is None:

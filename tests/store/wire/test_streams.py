@@ -189,6 +189,14 @@ class TestRead:
         assert found[0].link.id == links[0].id
         assert [e.type for e in client.get_stream("l-1")] == ["$>", "$>", "$>", "Own"]
 
+    def test_links_to_a_tombstone_lead_nowhere(self, client: EventStoreDBClient) -> None:
+        """As in streams of categories, which tell of streams that are deleted."""
+        append(client, "s-1", 1)
+        client.tombstone_stream("s-1", current_version=0)
+        link = new("$>", f"{TOMBSTONE}@s-1".encode())
+        client.append_to_stream("l-1", current_version=ANY, events=[link])
+        assert not client.get_stream("l-1", resolve_links=True)
+
     def test_a_pattern_that_is_none(self, client: EventStoreDBClient) -> None:
         append(client, "s-1", 1)
         with pytest.raises(GrpcError, match="no regular expression"):

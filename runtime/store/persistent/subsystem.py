@@ -99,13 +99,20 @@ class Subsystem:
             await self._begin(checked)
 
     async def delete(self, name: Name) -> None:
-        """Delete a group, where it has come and what it put aside; its consumers are dropped."""
+        """Delete a group, where it has come and what it put aside; its consumers are dropped.
+
+        One that cannot be deleted begins anew.
+        """
         async with self._changing:
-            host = self.host(name)
-            await self._save(self._config.without(name))
-            del self._hosts[name]
+            host, changed = self.host(name), self._config.without(name)
             await host.close(dropped(name, "deleted"))
-            await self._caller.call(lambda: self._archive.delete(name))
+            try:
+                await self._caller.call(lambda: self._archive.remove(changed, name))
+            except StoreError:
+                await self._begin(host.subscription)
+                raise
+            self._config = changed
+            del self._hosts[name]
 
     async def replay(self, name: Name, stop_at: int | None) -> None:
         """Deliver parked events again: all there are now, or those before revision `stop_at`."""

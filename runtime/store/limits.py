@@ -21,7 +21,7 @@ SELECT s.name, (
     WHERE stream = s.id AND revision < ? ORDER BY revision DESC LIMIT 1
 ) FROM streams s WHERE s.name >= '$$' AND s.name < '$%'
 """
-_DATA = "SELECT data FROM events WHERE position = ?"
+_DATA = "SELECT data, json FROM events WHERE position = ?"
 
 
 class Declared(NamedTuple):
@@ -37,8 +37,8 @@ def declared_limits(connection: sqlite3.Connection) -> Iterator[Declared]:
     for name, position in connection.execute(_METADATA, (TOMBSTONE,)):
         stream = described_by(name)
         if stream is not None and position is not None:
-            (data,) = connection.execute(_DATA, (position,)).fetchone()
-            yield Declared(stream, read_policy(data), position)
+            data, json = connection.execute(_DATA, (position,)).fetchone()
+            yield Declared(stream, read_policy(data if json else b""), position)
 
 
 def limit_streams(connection: sqlite3.Connection) -> None:

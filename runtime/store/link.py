@@ -50,5 +50,5 @@ def target_of(event: RecordedEvent) -> tuple[str, int] | None:
         revision, name = int(number), stream.decode()
     except ValueError:
         return None
-    sound = separator and name and number.isdigit() and revision < TOMBSTONE
+    sound = separator and name and number.isdigit() and revision <= TOMBSTONE
     return (name, revision) if sound else None

@@ -21,15 +21,34 @@ ALL = "$all"
 SETTINGS = "$settings"
 """The stream whose last event says what holds for streams whose metadata say nothing."""
 
-_Revision = Annotated[int, msgspec.Meta(ge=0, le=TOMBSTONE)]
-_Count = Annotated[int, msgspec.Meta(ge=1, le=TOMBSTONE)]
-_Seconds = Annotated[int, msgspec.Meta(ge=1, le=2**63 // 10**9)]
+_LONGEST = 922_337_203_685
+"""The longest age in seconds that KurrentDB takes, 29,227 years."""
+
+_FOREVER = 2**63 // 10**9
+"""An age in seconds that no event reaches, and that can be counted in nanoseconds."""
+
+_Names = str | list[str] | msgspec.UnsetType
+_Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=TOMBSTONE)] | msgspec.UnsetType
+_Age = Annotated[int, msgspec.Meta(ge=-_LONGEST, le=_LONGEST)] | msgspec.UnsetType
 
 
-class _Limits(msgspec.Struct):
-    truncate_before: _Revision | None = msgspec.field(default=None, name="$tb")
-    max_count: _Count | None = msgspec.field(default=None, name="$maxCount")
-    max_age: _Seconds | None = msgspec.field(default=None, name="$maxAge")
+class _Rights(msgspec.Struct, forbid_unknown_fields=True):
+    read: _Names = msgspec.field(default=msgspec.UNSET, name="$r")
+    write: _Names = msgspec.field(default=msgspec.UNSET, name="$w")
+    delete: _Names = msgspec.field(default=msgspec.UNSET, name="$d")
+    read_metadata: _Names = msgspec.field(default=msgspec.UNSET, name="$mr")
+    write_metadata: _Names = msgspec.field(default=msgspec.UNSET, name="$mw")
+
+
+class _Metadata(msgspec.Struct):
+    """All keys that mean something: one that is malformed makes the others void."""
+
+    truncate_before: _Int = msgspec.field(default=msgspec.UNSET, name="$tb")
+    max_count: _Int = msgspec.field(default=msgspec.UNSET, name="$maxCount")
+    max_age: _Age = msgspec.field(default=msgspec.UNSET, name="$maxAge")
+    cache_control: _Age = msgspec.field(default=msgspec.UNSET, name="$cacheControl")
+    temporary: bool | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="$tmp")
+    rights: _Rights | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="$acl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +93,31 @@ def described_by(stream: str) -> str | None:
 
 
 def read_policy(data: bytes) -> Policy:
-    """The policy that metadata set; what cannot be read, or is out of range, sets none.
+    """The policy that metadata set; those that cannot be read set none.
+
+    A limit below its least value is none, and does not void the others.
 
     >>> read_policy(b'{"$maxCount": 5, "owner": "desk"}')
     Policy(truncate_before=0, max_count=5, max_age=None)
-    >>> read_policy(b'{"$maxCount": 0}') == read_policy(b'[') == Policy()
+    >>> read_policy(b'{"$maxCount": 0, "$tb": 3}')
+    Policy(truncate_before=3, max_count=None, max_age=None)
+    >>> read_policy(b'{"$maxCount": 5, "$tb": null}') == read_policy(b"[") == Policy()
     True
     """
     try:
-        limits = msgspec.json.decode(data, type=_Limits)
+        found = msgspec.json.decode(data, type=_Metadata)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Policy()
-    return Policy(limits.truncate_before or 0, limits.max_count, limits.max_age)
+    age = _positive(found.max_age)
+    return Policy(
+        truncate_before=_positive(found.truncate_before) or 0,
+        max_count=_positive(found.max_count),
+        max_age=None if age is None else min(age, _FOREVER),
+    )
+
+
+def _positive(number: int | msgspec.UnsetType) -> int | None:
+    return number if isinstance(number, int) and number > 0 else None
 
 
 def deleted_metadata() -> bytes:

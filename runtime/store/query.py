@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from runtime.errors import FilterInvalid
 from runtime.events import RecordedEvent
-from runtime.store.expectation import TOMBSTONE, Head
+from runtime.store.expectation import Head
 from runtime.store.pattern import check_pattern
 from runtime.store.policy import Policy, described_by
 from runtime.store.port import Filter
@@ -229,12 +229,6 @@ def standing_of(connection: sqlite3.Connection, stream: str) -> Standing | None:
     if described_by(stream) is not None:
         policy = _METADATA
     return Standing(number, -1 if revision is None else revision, policy)
-
-
-def is_ended(connection: sqlite3.Connection, stream: str) -> bool:
-    """Whether a stream has a tombstone."""
-    found = standing_of(connection, stream)
-    return found is not None and found.revision == TOMBSTONE
 
 
 def last_position(connection: sqlite3.Connection) -> int | None:

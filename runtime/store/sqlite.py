@@ -347,19 +347,20 @@ class SqliteStore:
     def _standing(self, stream: str) -> query.Standing | None:
         """Where a stream stands, if anywhere; `StreamDeleted` for one with a tombstone.
 
-        So for the metadata of one: KurrentDB does not show them either.
+        The metadata of a stream with a tombstone are deleted with it.
         """
         described = described_by(stream)
+        if described is not None:
+            self._standing(described)
         with self._pool.borrow() as connection:
             found = query.standing_of(connection, stream)
-            ended = described is not None and query.is_ended(connection, described)
         if found is None:
             return None
         if not isinstance(found.revision, int):
             raise StoreDamaged(
                 f"stream {stream!r} in {self._path} has a revision that is no number"
             )
-        if ended or found.revision == TOMBSTONE:
+        if found.revision == TOMBSTONE:
             raise StreamDeleted(f"stream {stream!r} in {self._path} is deleted for good")
         return found
 

@@ -48,6 +48,7 @@ SELECT position FROM events WHERE stream = ?1 AND revision = ?2
 UNION ALL
 SELECT position FROM scavenged WHERE stream = ?1 AND revision = ?2
 """
+_DATA = "SELECT data FROM events WHERE stream = ? AND revision = ?"
 _LIMIT = "UPDATE streams SET truncate_before = ?, max_count = ?, max_age = ? WHERE id = ?"
 _Row = tuple[int, int, int, bytes, str, bytes, bytes, int, bool]
 _NOWHERE = Standing(0, -1)
@@ -89,7 +90,7 @@ class Tail:
         answer = self._add(name, append.events, now)
         described = described_by(name)
         if described is not None:
-            self._describe(described, append.events[-1].data, now)
+            self._describe(described, append.events[-1], now)
         return answer
 
     def delete(self, delete: Delete, now: int) -> Appended:
@@ -169,19 +170,29 @@ class Tail:
         self._heads[name] = Standing(stream, revision, found.policy)
         return Appended(revision, position)
 
-    def _describe(self, stream: str, data: bytes, now: int) -> None:
-        """Let metadata that were just taken hold; they revive a deleted stream."""
+    def _describe(self, stream: str, metadata: NewEvent, now: int) -> None:
+        """Let metadata that were just taken hold, if they are JSON; they revive its stream."""
         found = self._standing(stream) or _NOWHERE
+        data = metadata.data if metadata.json else b""
         if found.policy.deleted:
-            data = revived_metadata(data, found.revision + 1)
+            data = revived_metadata(metadata.data, found.revision + 1)
             self._write_metadata(stream, data, now)
         self._limit(stream, read_policy(data))
 
     def _revive(self, stream: str, revision: int, now: int) -> None:
-        """Have a deleted stream seen again from `revision` on."""
-        data = revived_metadata(b"{}", revision)
+        """Have a deleted stream seen again from `revision` on; its other metadata stay."""
+        data = revived_metadata(self._metadata(stream), revision)
         self._write_metadata(stream, data, now)
         self._limit(stream, read_policy(data))
+
+    def _metadata(self, stream: str) -> bytes:
+        """The data of the last event of a stream's metadata, which must not be deleted for good."""
+        found = self._standing(metastream(stream))
+        if found is None:
+            return b""
+        self.flush()
+        row: tuple[bytes] = self._connection.execute(_DATA, (found.id, found.revision)).fetchone()
+        return row[0]
 
     def _write_metadata(self, stream: str, data: bytes, now: int) -> Appended:
         name = metastream(stream)

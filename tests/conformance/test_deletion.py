@@ -110,6 +110,14 @@ class TestRevival:
         five.append("s-1", 4, events("fgh"))
         assert ids(five.read_stream("s-1")) == names("gh")
 
+    def test_keeps_what_else_the_metadata_say(self, five: EventStore) -> None:
+        describe(five, "s-1", tb=TOMBSTONE, owner="desk", acl={"$r": "ada"})
+        with pytest.raises(StreamNotFound):
+            five.read_stream("s-1")
+        five.append("s-1", ANY, events("f"))
+        assert metadata(five, "s-1") == {"$tb": 5, "$owner": "desk", "$acl": {"$r": "ada"}}
+        assert ids(five.read_stream("s-1")) == names("f")
+
 
 class TestTombstone:
     def test_is_for_good(self, five: EventStore, reopen: Callable[[], EventStore]) -> None:
@@ -124,6 +132,15 @@ class TestTombstone:
                 store.revision("s-1")
             with pytest.raises(StreamDeleted, match="s-1"):
                 store.delete("s-1", hard=True)
+
+    def test_hides_the_metadata_which_may_be_written(self, five: EventStore) -> None:
+        describe(five, "s-1", maxCount=1)
+        five.delete("s-1", hard=True)
+        assert five.append("$$s-1", 0, events("m")).revision == 1
+        with pytest.raises(StreamDeleted, match="s-1"):
+            five.read_stream("$$s-1")
+        with pytest.raises(StreamDeleted, match="s-1"):
+            five.revision("$$s-1")
 
     def test_is_an_event_of_the_log(self, five: EventStore) -> None:
         answer = five.delete("s-1", hard=True)
@@ -187,11 +204,28 @@ class TestMetadata:
 
     @pytest.mark.parametrize(
         "data",
-        [b"{", b"[]", b'"$tb"', b'{"$maxCount":0}', b'{"$tb":-1}', b'{"$maxAge":"1"}', b"\xff"],
+        [
+            *(b"", b"{", b"[]", b'"$tb"', b"\xff", b'{"$maxCount":0}', b'{"$tb":-1}'),
+            *(b'{"$maxAge":"1"}', b'{"$maxCount":2.5}', b'{"$maxCount":2,"$tb":null}'),
+            *(b'{"$maxCount":2,"$tb":9223372036854775808}', b'{"$maxCount":2,"$tmp":1}'),
+            *(b'{"$maxCount":2,"$cacheControl":"1"}', b'{"$maxCount":2,"$acl":null}'),
+            *(b'{"$maxCount":2,"$acl":{"$r":[1]}}', b'{"$maxCount":2,"$acl":{"r":"ada"}}'),
+        ],
     )
     def test_that_cannot_be_read_hide_nothing(self, five: EventStore, data: bytes) -> None:
         describe(five, "s-1", maxCount=1)
         five.append("$$s-1", ANY, [NewEvent(named_id("bad"), "$metadata", data, b"")])
+        assert ids(five.read_stream("s-1")) == names("abcde")
+
+    @pytest.mark.parametrize("other", ['"$tb":-1', '"$maxAge":0', '"$maxAge":922337203685'])
+    def test_out_of_range_do_not_void_others(self, five: EventStore, other: str) -> None:
+        data = f'{{{other},"$maxCount":2}}'.encode()
+        five.append("$$s-1", ANY, [NewEvent(named_id("m"), "$metadata", data, b"")])
+        assert ids(five.read_stream("s-1")) == names("de")
+
+    def test_that_are_not_declared_json_hide_nothing(self, five: EventStore) -> None:
+        plain = NewEvent(named_id("m"), "$metadata", b'{"$maxCount":2}', b"", json=False)
+        five.append("$$s-1", ANY, [plain])
         assert ids(five.read_stream("s-1")) == names("abcde")
 
     def test_may_come_before_the_stream(self, store: EventStore) -> None:

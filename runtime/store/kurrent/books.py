@@ -134,10 +134,10 @@ def cut(data: bytes) -> list[bytes]:
 def grouped(events: Iterable[NewEvent]) -> list[list[NewEvent]]:
     """The events in order, as many to an append as fit into `PIECE_BYTES`."""
     groups: list[list[NewEvent]] = []
-    size = PIECE_BYTES
+    size = 0
     for event in events:
         size += len(event.data) + len(event.metadata)
-        if size > PIECE_BYTES:
+        if not groups or size > PIECE_BYTES:
             groups.append([])
             size = len(event.data) + len(event.metadata)
         groups[-1].append(event)

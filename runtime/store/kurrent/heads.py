@@ -66,7 +66,7 @@ class Heads:
 
     def _is_deleted(self, stream: str) -> bool:
         described = self._line.last(metastream(stream))
-        return described is not None and read_policy(described.data).deleted
+        return described is not None and described.json and read_policy(described.data).deleted
 
 
 class KnownHeads(Heads):

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
-from runtime.errors import StoreError, StreamDeleted, StreamNotFound, WrongExpectedVersion
+from runtime.errors import StoreError, StreamDeleted, StreamNotFound
 from runtime.events import NewEvent, RecordedEvent, time_text
 from runtime.store.link import LINK_TYPE, Resolved
 from runtime.store.persistent import config
@@ -20,7 +20,14 @@ from runtime.store.persistent.group import Standing
 from runtime.store.persistent.messages import PageRead, ParkedRead, Recorded, RecordFailed
 from runtime.store.persistent.place import place_of, place_text
 from runtime.store.persistent.settings import Name, Subscription
-from runtime.store.policy import ALL, METADATA_TYPE, metadata_with, metastream, read_policy
+from runtime.store.policy import (
+    ALL,
+    METADATA_TYPE,
+    deleted_metadata,
+    metadata_with,
+    metastream,
+    read_policy,
+)
 from runtime.store.port import Append, Appended, Expected, Write
 from runtime.store.query import PAGE_BYTES
 from runtime.store.resolution import resolve
@@ -47,9 +54,13 @@ class Archive:
 
     def save(self, changed: Config) -> None:
         """Make the groups durable."""
-        data = changed.encoded(time_text(time.time_ns()))
-        event = _event(config.TYPE, data)
-        self._store.write(Write(self._bounded(config.STREAM, event)))
+        self._store.write(Write(self._saved(changed)))
+
+    def remove(self, changed: Config, name: Name) -> None:
+        """Make the groups durable without that one, whose streams are deleted: all or none."""
+        streams = filter(self._is_there, (name.checkpoints, name.parked))
+        gone = [_described(stream, deleted_metadata()) for stream in streams]
+        self._store.write(Write([*self._saved(changed), *gone]))
 
     def end(self, stream: str) -> int:
         """The last position of the log, or the last revision of a stream; -1 if there is none."""
@@ -93,12 +104,6 @@ class Archive:
         outcomes = self._store.write_each(writes)
         return [_outcome(*each) for each in zip(records, outcomes, strict=True)]
 
-    def delete(self, name: Name) -> None:
-        """Delete the streams of a group, as far as there are any."""
-        for stream in (name.checkpoints, name.parked):
-            with suppress(WrongExpectedVersion, StreamDeleted):
-                self._store.delete(stream)
-
     def _log_page(self, of: Subscription, start: int, limit: int) -> PageRead:
         end = self._store.end()
         last = min(end, start + STRIDE - 1)
@@ -138,6 +143,17 @@ class Archive:
             case Truncate():
                 data = metadata_with(self._metadata(name.parked), "$tb", record.before)
                 return [_described(name.parked, data)]
+
+    def _saved(self, changed: Config) -> list[Append]:
+        data = changed.encoded(time_text(time.time_ns()))
+        return self._bounded(config.STREAM, _event(config.TYPE, data))
+
+    def _is_there(self, stream: str) -> bool:
+        """Whether there is a stream that can be deleted and was not yet."""
+        with suppress(StreamDeleted):
+            self._store.revision(metastream(stream))
+            return self._store.revision(stream) >= 0
+        return False
 
     def _bounded(self, stream: str, event: NewEvent) -> list[Append]:
         """The append of an event to a stream of which the last two are kept, or as many as it says.

@@ -79,11 +79,11 @@ class Host:
         self._recording = False
         self._closed = False
 
-    def connect(self, size: int, name: str) -> tuple[int, Seat]:
+    def connect(self, size: int, name: str, user: str) -> tuple[int, Seat]:
         """Take in a consumer of `size` events in flight; answers its number and where it reads.
 
-        Raises `SubscriptionFull`, and `SubscriptionDropped` after `close`. It must `leave`
-        at its end.
+        `name` is that of its connection, `user` who it is. It must `leave` at its end. Raises
+        `SubscriptionFull`, and `SubscriptionDropped` after `close`.
         """
         if self._closed:
             raise dropped(self.subscription.name, "updated or deleted")
@@ -93,7 +93,7 @@ class Host:
             raise SubscriptionFull(f"{told}: let one go, or raise max_subscriber_count")
         number = next(self._numbers)
         seat = self._seats[number] = Seat()
-        self.tell(Connected(number, size, name))
+        self.tell(Connected(number, size, name, user))
         return number, seat
 
     def leave(self, number: int) -> None:

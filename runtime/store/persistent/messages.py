@@ -22,11 +22,15 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A consumer is there, and takes up to `size` events that it has not answered for."""
+    """A consumer is there, and takes up to `size` events that it has not answered for.
+
+    `name` is that of its connection, `user` who it is.
+    """
 
     consumer: int
     size: int
     name: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class ConsumerInfo(NamedTuple):
     """A consumer's figures; `room` is how many events more it takes, latencies are in ms."""
 
     name: str
+    user: str
     rate: Rate
     room: int
     in_flight: int
@@ -25,6 +26,7 @@ class ConsumerInfo(NamedTuple):
 @dataclass(slots=True)
 class _Consumer:
     name: str
+    user: str
     size: int
     meter: Meter
     in_flight: int = 0
@@ -56,7 +58,9 @@ class Roster:
 
     def join(self, connected: Connected, now: float) -> None:
         """Take a consumer in."""
-        self._consumers[connected.consumer] = _Consumer(connected.name, connected.size, Meter(now))
+        self._consumers[connected.consumer] = _Consumer(
+            connected.name, connected.user, connected.size, Meter(now)
+        )
         self._room += connected.size
         self._strategy.join(connected.consumer)
 
@@ -93,6 +97,7 @@ class Roster:
         return [
             ConsumerInfo(
                 each.name,
+                each.user,
                 each.meter.measure(now),
                 each.size - each.in_flight,
                 each.in_flight,

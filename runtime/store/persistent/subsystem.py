@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from runtime.errors import (
     StoreClosed,
@@ -44,6 +46,7 @@ class Subsystem:
         self._running = False
         self._hosts: dict[Name, Host] = {}
         self._changing = asyncio.Lock()
+        self._begun: set[asyncio.Task[None]] = set()
         self._clocks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -65,23 +68,14 @@ class Subsystem:
 
     async def restart(self) -> None:
         """Drop all consumers, and begin anew with what the store holds."""
-        async with self._changing:
-            await self._stop()
-            await self._load()
+        await self._whole(self._restart())
 
     async def create(self, subscription: Subscription) -> None:
         """Make a group; durable when it returns.
 
         Raises `SubscriptionExists`, `SubscriptionFailed` and `FilterInvalid`.
         """
-        name = subscription.name
-        async with self._changing:
-            self._check()
-            if str(name) in map(str, self._config.groups):
-                raise SubscriptionExists(f"there is a group {name}: update it, or delete it first")
-            checked = await self._checked(subscription)
-            await self._save(self._config.with_group(checked))
-            await self._begin(checked)
+        await self._whole(self._create(subscription))
 
     async def update(self, subscription: Subscription) -> None:
         """Change the settings of a group, whose consumers are dropped; its filter stays.
@@ -89,23 +83,14 @@ class Subsystem:
         It goes on after its checkpoint; without one, what it is for since it was made is
         still to come. Raises `SubscriptionFailed`.
         """
-        name = subscription.name
-        async with self._changing:
-            old = self.host(name)
-            kept = replace(subscription, only=old.subscription.only)
-            checked = _since(old.subscription, await self._checked(kept))
-            await self._save(self._config.with_group(checked))
-            await old.close(dropped(name, "updated"))
-            await self._begin(checked)
+        await self._whole(self._update(subscription))
 
     async def delete(self, name: Name) -> None:
-        """Delete a group, where it has come and what it put aside; its consumers are dropped."""
-        async with self._changing:
-            host = self.host(name)
-            await self._save(self._config.without(name))
-            del self._hosts[name]
-            await host.close(dropped(name, "deleted"))
-            await self._caller.call(lambda: self._archive.delete(name))
+        """Delete a group, where it has come and what it put aside; its consumers are dropped.
+
+        One that cannot be deleted begins anew.
+        """
+        await self._whole(self._delete(name))
 
     async def replay(self, name: Name, stop_at: int | None) -> None:
         """Deliver parked events again: all there are now, or those before revision `stop_at`."""
@@ -133,6 +118,50 @@ class Subsystem:
         if stream is not None and not found:
             raise SubscriptionMissing(f"there is no group on {stream!r}: create one first")
         return [self._hosts[name] for name in found]
+
+    async def _whole(self, change: Coroutine[Any, Any, None]) -> None:
+        """Carry a change out to its end, also if whoever asked for it goes away meanwhile."""
+        task = asyncio.get_running_loop().create_task(change)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        await asyncio.shield(task)
+
+    async def _restart(self) -> None:
+        async with self._changing:
+            await self._stop()
+            await self._load()
+
+    async def _create(self, subscription: Subscription) -> None:
+        name = subscription.name
+        async with self._changing:
+            self._check()
+            if str(name) in map(str, self._config.groups):
+                raise SubscriptionExists(f"there is a group {name}: update it, or delete it first")
+            checked = await self._checked(subscription)
+            await self._save(self._config.with_group(checked))
+            await self._begin(checked)
+
+    async def _update(self, subscription: Subscription) -> None:
+        name = subscription.name
+        async with self._changing:
+            old = self.host(name)
+            kept = replace(subscription, only=old.subscription.only)
+            checked = _since(old.subscription, await self._checked(kept))
+            await self._save(self._config.with_group(checked))
+            await old.close(dropped(name, "updated"))
+            await self._begin(checked)
+
+    async def _delete(self, name: Name) -> None:
+        async with self._changing:
+            host, changed = self.host(name), self._config.without(name)
+            await host.close(dropped(name, "deleted"))
+            try:
+                await self._caller.call(lambda: self._archive.remove(changed, name))
+            except StoreError:
+                await self._begin(host.subscription)
+                raise
+            self._config = changed
+            del self._hosts[name]
 
     def _check(self) -> None:
         if not self._running:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
+from runtime.errors import StreamNotFound
 from runtime.events import RecordedEvent
 from runtime.store.link import Resolved
 from runtime.store.port import Write
@@ -87,6 +89,13 @@ class Desk:
         read = self._log_page if reading.stream is None else self._stream_page
         return await self._read(reading, lambda: read(reading, start, limit))
 
+    async def written(self, reading: Reading, start: int, limit: int) -> Page:
+        """The next events of a stream as they were written, whether hidden or not, `limit` at most.
+
+        The tombstone is one of them. None, if there is no such stream.
+        """
+        return await self._read(reading, lambda: self._written_page(reading, start, limit))
+
     async def window(self, reading: Reading, bounds: tuple[int, int], limit: int) -> Page:
         """The first events, `limit` at the most, of the positions within `bounds`."""
         return await self._read(reading, lambda: self._window(reading, bounds, limit))
@@ -125,6 +134,15 @@ class Desk:
         page, more = self._filled(reading, found, limit)
         following = page[-1].original.revision + (-1 if backwards else 1) if more else -1
         return Page(page, following if following >= 0 else None)
+
+    def _written_page(self, reading: Reading, start: int, limit: int) -> Page:
+        try:
+            entries = self.store.entries(reading.stream, start)
+        except StreamNotFound:
+            return Page([], None)
+        events = (entry for entry in entries if isinstance(entry, RecordedEvent))
+        page, more = self._filled(reading, islice(events, limit), limit)
+        return Page(page, page[-1].original.revision + 1 if more else None)
 
     def _log_page(self, reading: Reading, start: int | None, limit: int) -> Page:
         end = self.store.end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from runtime.store.access import Act
+from runtime.store.access import ANONYMOUS, Act, Caller
 from runtime.store.wire.calls import Context
 
 
@@ -14,8 +14,8 @@ class Gate(Protocol):
     async def admit(self, context: Context, act: Act, stream: str) -> None:
         """Raise unless the caller may `act` on `stream`; `$all` is the whole log."""
 
-    async def admit_known(self, context: Context) -> None:
-        """Raise unless the caller says who it is: to consume, and to ask for figures."""
+    async def admit_known(self, context: Context) -> Caller:
+        """Who the caller says it is, to consume and to ask for figures; raise unless it says so."""
 
     async def admit_operator(self, context: Context) -> None:
         """Raise unless the caller may operate the server: subscriptions, projections, upkeep."""
@@ -27,8 +27,9 @@ class OpenGate:
     async def admit(self, context: Context, act: Act, stream: str) -> None:
         """Nobody is asked who they are."""
 
-    async def admit_known(self, context: Context) -> None:
+    async def admit_known(self, context: Context) -> Caller:  # noqa: ARG002 (of the protocol)
         """Nobody is asked who they are."""
+        return ANONYMOUS
 
     async def admit_operator(self, context: Context) -> None:
         """Nobody is asked who they are."""

@@ -37,11 +37,12 @@ class Guard:
         if not rights.allows(caller, asked.act):
             raise Denied
 
-    async def admit_known(self, context: Context) -> None:
+    async def admit_known(self, context: Context) -> Caller:
         """Raise `Denied` unless the caller has signed in, and as `SignIn` does."""
         caller = await self._sign_in.caller(context)
         if caller.login is None:
             raise Denied
+        return caller
 
     async def admit_operator(self, context: Context) -> None:
         """Raise `Denied` unless the caller is in `$ops` or `$admins`, and as `SignIn` does."""

@@ -21,6 +21,9 @@ Requests = AsyncIterator[persistent_pb2.ReadReq]
 NAMELESS = "<unknown>"
 """What a connection is called that gives no name."""
 
+ANONYMOUS = "anonymous"
+"""Who a consumer is that does not say so."""
+
 
 class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsServicer):
     """Lets clients create, change, delete, read and look at groups of consumers."""
@@ -98,14 +101,16 @@ class PersistentSubscriptions(persistent_pb2_grpc.PersistentSubscriptionsService
         async with answering(context):
             async for first in request_iterator:
                 asked = requests.reading(first)
-                await self._gate.admit_known(context)
+                caller = await self._gate.admit_known(context)
                 await self._gate.admit(context, Act.READ, asked.name.stream)
                 with _told(asked.name):
-                    await self._serve(asked, request_iterator, context)
+                    await self._serve(asked, request_iterator, context, caller.login or ANONYMOUS)
 
-    async def _serve(self, asked: requests.Reading, answers_of: Requests, context: Context) -> None:
+    async def _serve(
+        self, asked: requests.Reading, answers_of: Requests, context: Context, user: str
+    ) -> None:
         host = self._subsystem.host(asked.name)
-        number, seat = host.connect(asked.size, _connection_name(context))
+        number, seat = host.connect(asked.size, _connection_name(context), user)
         listening = asyncio.create_task(_listen(host, number, seat, answers_of))
         try:
             await context.write(answers.confirmed(host.subscription))

@@ -122,7 +122,7 @@ def _connection(consumer: ConsumerInfo) -> _Info.ConnectionInfo:
         _Info.Measurement(key=name, value=value) for name, value in consumer.latencies.items()
     ]
     return _Info.ConnectionInfo(
-        username="anonymous",
+        username=consumer.user,
         average_items_per_second=consumer.rate.per_second,
         total_items=consumer.rate.total,
         count_since_last_measurement=consumer.rate.recent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from runtime.errors import StreamNotFound
+from runtime.errors import StreamDeleted, StreamNotFound
 from runtime.store.expectation import TOMBSTONE
 from runtime.store.protocol import streams_pb2
 from runtime.store.wire import answers
@@ -96,27 +96,35 @@ async def follow(desk: Desk, reading: Reading) -> Answers:
 async def _cursor(desk: Desk, reading: Reading) -> int:
     """The revision or the position behind which a subscription begins.
 
-    Raises `FilterInvalid` before there is an event to look at.
+    Raises `FilterInvalid` before there is an event to look at, `StreamDeleted` if there is
+    never to be one.
     """
     stream = reading.stream
     if stream is None:
         await desk.window(reading, (0, -1), 1)
-    if not reading.at_end:
-        return -1 if reading.start is None else reading.start
-    if stream is None:
-        return await desk.end()
-    return await desk.call(lambda: desk.store.revision(stream))
+        end = await desk.end()
+    else:
+        end = await desk.call(lambda: desk.store.revision(stream))
+    start = -1 if reading.start is None else reading.start
+    return end if reading.at_end else start
 
 
 async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
-    live = False
+    """As long as it is live, also what metadata or a deletion hide as soon as it is written."""
+    live = reading.at_end
+    if live:
+        yield _caught_up()
     while True:
         grown = desk.growth()
-        page = await _stream_page(desk, reading, cursor + 1)
-        live = live and len(page.events) <= LIVE_BUFFER
+        page = await desk.written(reading, cursor + 1, LIVE_BUFFER + 1) if live else None
+        live = page is not None and len(page.events) <= LIVE_BUFFER
+        if page is None or not live:
+            page = await _stream_page(desk, reading, cursor + 1)
         for found in page.events:
             yield read_event(found, structured=reading.structured)
             cursor = found.original.revision
+            if cursor == TOMBSTONE:
+                raise StreamDeleted(f"stream {reading.stream!r} is deleted for good")
         if page.next is not None:
             continue
         if not live:

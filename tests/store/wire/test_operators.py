@@ -70,6 +70,16 @@ def test_consumers_need_the_right_to_read_the_stream(server: Secured, store: Sql
     assert denied(lambda: ada.read_subscription_to_stream("g", "s-1"))
 
 
+def test_figures_name_the_consumers(server: Secured) -> None:
+    stub = persistent_pb2_grpc.PersistentSubscriptionsStub(server.channel())
+    asking = persistent_pb2.ListReq()
+    asking.options.list_all_subscriptions.SetInParent()
+    with server.client("ada").read_subscription_to_stream("g", "s-1", timeout=SECONDS) as taken:
+        next(taken)
+        (told,) = stub.List(asking, timeout=SECONDS, metadata=basic("bob")).subscriptions
+    assert [each.username for each in told.connections] == ["ada"]
+
+
 def test_nobody_consumes_and_asks_without_a_name(server: Secured) -> None:
     """Not even what is open to everybody, as in KurrentDB."""
     stub = persistent_pb2_grpc.PersistentSubscriptionsStub(server.channel())

@@ -322,6 +322,6 @@ def test_figures(client: EventStoreDBClient, channel: grpc.Channel) -> None:
         assert (told.last_known_event_position, told.retry_buffer_count) == ("5", 0)
         (connection,) = told.connections
         assert (connection.total_items, connection.in_flight_messages) == (6, 4)
-        assert connection.available_slots == 0
+        assert (connection.available_slots, connection.username) == (0, "anonymous")
         assert {"Mean", "Median", "90%"} <= {each.key for each in connection.observed_measurements}
     becomes(lambda: client.get_subscription_info("g", "s-1").retry_buffer_count, 4)

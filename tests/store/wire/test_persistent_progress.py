@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 from esdbclient import EventStoreDBClient
-from esdbclient.exceptions import GrpcError
+from esdbclient.exceptions import FailedPrecondition, GrpcError
 
 from runtime.store import SqliteStore
 from runtime.store.persistent import place_of
@@ -29,6 +29,42 @@ from tests.store.wire.groups import (
 from tests.support.waiting import becomes, until
 
 pytestmark = pytest.mark.usefixtures("quick_ticks")
+
+
+class TestDeletion:
+    def test_takes_all_of_a_group_or_nothing(
+        self, client: EventStoreDBClient, store: SqliteStore
+    ) -> None:
+        """A process that ends at any moment leaves no old checkpoint to a group made anew."""
+        append(client, 2)
+        create(client)
+        with reading(client) as subscription:
+            first, second = take(subscription, 2)
+            subscription.ack(first)
+            subscription.nack(second, "park")
+            becomes(lambda: checkpoint(client), "1")
+        stood: list[list[int]] = []
+        deaf = store.listen(lambda: stood.append([*map(store.revision, (CHECKPOINTS, PARKED))]))
+        client.delete_subscription("g", "s-1")
+        deaf()
+        assert [*map(store.revision, (CHECKPOINTS, PARKED))] == [-1, -1]
+        kept = [event.data for event in store.read_stream("$persistentSubscriptionConfig")]
+        assert [b'"g"' in data for data in kept] == [True, False]
+        assert stood == [[-1, -1]]
+        create(client)
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 2)) == [0, 1]
+
+    def test_that_cannot_be_kept_leaves_the_group_as_it_was(
+        self, client: EventStoreDBClient, store: SqliteStore
+    ) -> None:
+        append(client, 1)
+        create(client)
+        store.delete("$persistentSubscriptionConfig", hard=True)
+        with pytest.raises(FailedPrecondition):
+            client.delete_subscription("g", "s-1")
+        with reading(client) as subscription:
+            assert revisions(take(subscription, 1)) == [0]
 
 
 class TestReplay:

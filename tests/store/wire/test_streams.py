@@ -24,7 +24,7 @@ from esdbclient.exceptions import (
 )
 
 from runtime.events import NewEvent as StoredEvent
-from runtime.store import Expected, SqliteStore
+from runtime.store import TOMBSTONE, Expected, SqliteStore
 
 ANY, NO_STREAM, EXISTS = StreamState.ANY, StreamState.NO_STREAM, StreamState.EXISTS
 
@@ -189,6 +189,14 @@ class TestRead:
         assert found[0].link.id == links[0].id
         assert [e.type for e in client.get_stream("l-1")] == ["$>", "$>", "$>", "Own"]
 
+    def test_links_to_a_tombstone_lead_nowhere(self, client: EventStoreDBClient) -> None:
+        """As in streams of categories, which tell of streams that are deleted."""
+        append(client, "s-1", 1)
+        client.tombstone_stream("s-1", current_version=0)
+        link = new("$>", f"{TOMBSTONE}@s-1".encode())
+        client.append_to_stream("l-1", current_version=ANY, events=[link])
+        assert not client.get_stream("l-1", resolve_links=True)
+
     def test_a_pattern_that_is_none(self, client: EventStoreDBClient) -> None:
         append(client, "s-1", 1)
         with pytest.raises(GrpcError, match="no regular expression"):
@@ -225,8 +233,37 @@ class TestSubscribe:
         with client.subscribe_to_stream("s-1") as subscription:
             assert next(subscription).stream_position == 0
             client.tombstone_stream("s-1", current_version=0)
+            assert next(subscription).type == "$streamDeleted"
             with pytest.raises(StreamIsDeleted):
-                list(subscription)
+                next(subscription)
+        with pytest.raises(StreamIsDeleted):
+            client.subscribe_to_stream("s-1")
+
+    @pytest.mark.parametrize("from_end", [False, True])
+    def test_once_live_it_misses_nothing_that_is_hidden_at_once(
+        self, client: EventStoreDBClient, from_end: bool
+    ) -> None:
+        client.set_stream_metadata("s-1", metadata={"$maxCount": 1})
+        with client.subscribe_to_stream(
+            "s-1", from_end=from_end, include_caught_up=True
+        ) as subscription:
+            assert isinstance(next(subscription), CaughtUp)
+            append(client, "s-1", 5)
+            client.delete_stream("s-1", current_version=4)
+            append(client, "s-1", 2)
+            client.tombstone_stream("s-1", current_version=6)
+            found = [next(subscription).stream_position for _ in range(8)]
+        assert found == [*range(7), TOMBSTONE]
+
+    def test_one_that_falls_behind_is_shown_what_is_to_be_seen(
+        self, client: EventStoreDBClient
+    ) -> None:
+        client.set_stream_metadata("s-1", metadata={"$maxCount": 1})
+        with client.subscribe_to_stream("s-1", include_caught_up=True) as subscription:
+            assert isinstance(next(subscription), CaughtUp)
+            append(client, "s-1", 100)
+            assert next(subscription).stream_position == 99
+            assert isinstance(next(subscription), CaughtUp)
 
     def test_checkpoints_of_a_filter(self, client: EventStoreDBClient) -> None:
         append(client, "s-1", 500, "Other")

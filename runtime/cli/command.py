@@ -16,6 +16,7 @@ from runtime.cli import (
     steering,
     stores,
     submitting,
+    upgrading,
 )
 from runtime.cli.screen import write_line
 
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 app.command()(running.demo)
 app.command()(running.run)
-app.command()(running.upgrade)
+app.command()(upgrading.upgrade)
 app.command()(submitting.submit)
 app.command()(steering.status)
 app.command()(steering.drain)

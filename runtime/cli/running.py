@@ -48,28 +48,12 @@ def run(
     loaded = load_config(config).changed("hosts", address=address)
     if replay is not None:
         loaded = loaded.changed("run", replay=_absolute(replay))
-    _run(loaded, store, hosts, shell, f"lucent run {config}")
-
-
-def upgrade(
-    config: Annotated[Path, typer.Argument(help="The config of the run, in TOML.")],
-    store: Store = None,
-    hosts: Hosts = None,
-    shell: Shell = None,
-    address: Address = None,
-) -> None:
-    """Go on with a run that was stopped, with other strategies, versions or parameters.
-
-    From which position on is recorded in the log; what was decided before stays as it is.
-    Later, `lucent run` goes on with them.
-    """
-    loaded = load_config(config).changed("hosts", address=address)
-    _run(loaded, store, hosts, shell, f"lucent run {config}", upgrade=True)
+    run_loaded(loaded, store, hosts, shell, f"lucent run {config}")
 
 
 def demo(store: Store = None, hosts: Hosts = None, shell: Shell = None) -> None:
     """Run three kinds of agents over a year of real lending rates, bundled with Lucent."""
-    _run(
+    run_loaded(
         load_config(DEMO).changed("store", path=_absolute("aave-v3-daily.db")),
         store,
         hosts,
@@ -83,7 +67,7 @@ def _absolute(name: str | Path) -> str:
     return str(name) if is_address(name) else str(Path(name).absolute())
 
 
-def _run(
+def run_loaded(
     config: RunConfig,
     store: str | None,
     hosts: int | None,
@@ -92,6 +76,7 @@ def _run(
     *,
     upgrade: bool = False,
 ) -> None:
+    """Carry out a config in which options replace settings; `command` goes on with it."""
     if store is not None:
         config = config.changed("store", path=_absolute(store))
         command += f" --store {typed(store)}"

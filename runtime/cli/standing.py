@@ -13,7 +13,7 @@ from rich.text import Text
 
 from runtime.cli.screen import output, plain, printable, room, say, shortened, table
 from runtime.engine.credit import CreditStats
-from runtime.engine.statistics import PERCENTILES, BatchSizes, HostStats, StageStats
+from runtime.engine.statistics import PERCENTILES, BatchSizes, HostStats, StageStats, UpgradeStats
 from runtime.engine.supervisor import NEVER
 from runtime.jobs.control import Status
 
@@ -38,7 +38,8 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
     taken in), `conflated` and `rejected` (dropped by the policies of feeds), `batches` (`count`,
     `total`, `smallest`, `largest`), `snapshots`, `again` (events given again), `parked` (how
     many aggregates are in quarantine), `lost` (key groups without a host); `quarantine`: a
-    list of `stage`, `agent`, `aggregate`.
+    list of `stage`, `agent`, `aggregate`; `upgrade`: the last rolling one, null without: its
+    `edition`, `state` (`preparing`, `switching`, `done`, `refused`), `why`, `since` (by stage).
     """
     return {
         "run": run,
@@ -51,6 +52,7 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
             for stage, parked in status.parked.items()
             for who in parked
         ],
+        "upgrade": None if status.upgrade is None else asdict(status.upgrade),
     }
 
 
@@ -68,6 +70,8 @@ def shown(run: str, address: str, status: Status) -> RenderableType:
         named = ", ".join(f"{who.agent} {who.aggregate}" for who in parked[:MOST_PARKED])
         more = f" and {len(parked) - MOST_PARKED:,} more" if len(parked) > MOST_PARKED else ""
         parts.append(Text(f"\nIn quarantine: {printable(named)}{more}", "yellow"))
+    if status.upgrade is not None:
+        parts.append(Text(f"\nUpgrade {_upgrade(status.upgrade)}"))
     return Group(*parts)
 
 
@@ -105,6 +109,12 @@ def _stage(name: str, stats: StageStats) -> dict[str, Any]:
         "position": None if finished else stats.position,
         "finished": finished,
     }
+
+
+def _upgrade(stands: UpgradeStats) -> str:
+    since = ", ".join(f"{stage} from position {at:,}" for stage, at in stands.since.items())
+    told = since or printable(stands.why)
+    return f"{stands.edition}: {stands.state}{': ' if told else ''}{told}"
 
 
 def _hosts(hosts: Sequence[HostStats]) -> Table:

@@ -48,7 +48,7 @@ def status(
     elif watch_:
         watch(run, address, json_=json_)
     else:
-        with _reached(run, address) as (remote, place):
+        with reached(run, address) as (remote, place):
             stands = remote.status()
         if json_:
             write_line(json.dumps(as_json(run, place, stands), indent=2))
@@ -58,14 +58,14 @@ def status(
 
 def drain(run: Run, address: Address = AUTO) -> None:
     """Let a run take nothing more in; what is under way is finished, hosts stay."""
-    with _reached(run, address) as (remote, _):
+    with reached(run, address) as (remote, _):
         remote.drain()
     say(f"run {run!r} takes nothing more in; to take in again: lucent resume {run}")
 
 
 def resume(run: Run, address: Address = AUTO) -> None:
     """Let a drained run take in again."""
-    with _reached(run, address) as (remote, _):
+    with reached(run, address) as (remote, _):
         remote.resume()
     say(f"run {run!r} takes in again")
 
@@ -80,7 +80,7 @@ def stop(
         follow(run, address, _ask_to_stop, _STOP_SECONDS)
         say(f"run {run!r} has ended; to go on where it stopped: lucent run CONFIG")
         return
-    with _reached(run, address) as (remote, _):
+    with reached(run, address) as (remote, _):
         remote.stop()
     say(f"run {run!r} finishes what is under way and ends")
 
@@ -91,7 +91,7 @@ def scale(
     address: Address = AUTO,
 ) -> None:
     """Give a run another number of hosts while it goes on; what it decides stays the same."""
-    with _reached(run, address) as (remote, _):
+    with reached(run, address) as (remote, _):
         remote.scale(hosts)
         cpus = cpus_there()
     say(f"run {run!r} is to have {hosts:,} hosts; to see them come: lucent status {run}")
@@ -100,7 +100,7 @@ def scale(
 
 
 @contextmanager
-def _reached(run: str, address: str) -> Iterator[tuple[RemoteRun, str]]:
+def reached(run: str, address: str) -> Iterator[tuple[RemoteRun, str]]:
     """The run, and the host:port of its Ray."""
     with connected(address) as place:
         from runtime.jobs.remote import find_run  # noqa: PLC0415 (imports Ray)

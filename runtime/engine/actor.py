@@ -42,6 +42,14 @@ class HostActor:
         util: Any = ray.util
         return f"{util.get_node_ip_address()}:{os.getpid()}"
 
+    def adopt(self, plan: RunPlan) -> LucentError | None:
+        """Decide by another plan from now on, without any state yet."""
+        try:
+            self._plan, self._host = plan, build_host(plan)
+        except LucentError as error:
+            return error
+        return None
+
     def restore(self, command: Restore, parts: Mapping[int, bytes]) -> LucentError | None:
         """Hold key groups as a snapshot has them."""
         try:

@@ -25,14 +25,23 @@ from runtime.engine.actor import HostActor
 from runtime.engine.commands import (
     Forget,
     HostCommand,
+    HostsCommand,
     Restore,
     Send,
     StartHost,
     StopHost,
+    Switch,
     TakeSnapshot,
 )
 from runtime.engine.ipc import write_ipc
-from runtime.engine.messages import HostAnswered, HostLost, HostReady, Message, SnapshotTaken
+from runtime.engine.messages import (
+    HostAnswered,
+    HostLost,
+    HostReady,
+    HostRefused,
+    Message,
+    SnapshotTaken,
+)
 from runtime.engine.plan import RunPlan
 from runtime.engine.results import Results
 from runtime.engine.runner import Load, Post
@@ -46,19 +55,27 @@ class RayHosts:
     """The hosts of a run as Ray actors, one CPU each; a pending one waits for a node to come."""
 
     def __init__(self, plan: RunPlan, post: Post, load: Load) -> None:
-        self._plan, self._post, self._load = plan, post, load
+        self._post, self._load = post, load
+        self._plans = {0: plan}
+        self._editions: dict[int, int] = {}
         self._actors: dict[int, Any] = {}
         self._timers: list[Timer] = []
         actor: Any = ray.remote(HostActor)
         self._kind = actor.options(num_cpus=1, max_restarts=0, max_task_retries=0)
 
-    def carry_out(self, command: HostCommand) -> None:
+    def prepare(self, edition: int, plan: RunPlan) -> None:
+        """Let hosts of `edition` decide by this plan."""
+        self._plans[edition] = plan
+
+    def carry_out(self, command: HostsCommand) -> None:
         """Hand a command to its host; never waits. What comes of it is posted later."""
         match command:
             case StartHost():
                 self._start(command)
             case StopHost():
                 self._stop(command)
+            case Switch():
+                self._switch(command)
             case _ if command.host in self._actors:
                 self._give(self._actors[command.host], command)
 
@@ -70,8 +87,9 @@ class RayHosts:
             ray.kill(actor)
 
     def _start(self, command: StartHost) -> None:
-        actor = self._kind.remote(self._plan)
+        actor = self._kind.remote(self._plans[command.edition])
         self._actors[command.host] = actor
+        self._editions[command.host] = command.edition
         if not command.after:
             self._begin(command.host, actor)
             return
@@ -81,10 +99,22 @@ class RayHosts:
         timer.start()
 
     def _begin(self, host: int, actor: Any) -> None:
-        self._then(actor.begin.remote(), host, lambda place: HostReady(host, place))
+        self._then(
+            actor.begin.remote(),
+            host,
+            lambda place: HostReady(host, place),
+            lambda error: HostRefused(host, error),
+        )
+
+    def _switch(self, command: Switch) -> None:
+        plan = self._plans[command.edition] = self._plans[command.edition].decided(command.since)
+        for host, edition in self._editions.items():
+            if edition == command.edition:
+                self._then(self._actors[host].adopt.remote(plan), host, None)
 
     def _stop(self, command: StopHost) -> None:
         actor = self._actors.pop(command.host, None)
+        self._editions.pop(command.host, None)
         if actor is None:
             return
         if command.gently:
@@ -115,7 +145,13 @@ class RayHosts:
                     lambda parts: SnapshotTaken(stage, barrier, host, ticket, parts),
                 )
 
-    def _then(self, reference: Any, host: int, message: Callable[[Any], Message] | None) -> None:
+    def _then(
+        self,
+        reference: Any,
+        host: int,
+        message: Callable[[Any], Message] | None,
+        refused: Callable[[LucentError], Message | LucentError] = lambda error: error,
+    ) -> None:
         def arrived(future: Any) -> None:
             error = future.exception()
             if error is not None:
@@ -123,7 +159,7 @@ class RayHosts:
                 return
             answer = future.result()
             if isinstance(answer, LucentError):
-                self._post(answer)
+                self._post(refused(answer))
             elif message is not None:
                 self._post(message(answer))
 

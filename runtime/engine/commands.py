@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -32,10 +33,14 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class StartHost:
-    """Start a host of this number, `after` seconds from now; numbers are never used again."""
+    """Start a host of this number, `after` seconds from now; numbers are never used again.
+
+    It decides as the plan of that `edition` says.
+    """
 
     host: int
     after: float = 0.0
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,19 @@ class StopHost:
 
     host: int
     gently: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The hosts of `edition` take over, those there are and those to come.
+
+    What is new of it holds from the positions in `since` on, given for each stage that it
+    changes; `columns` are what its stages read of decisions.
+    """
+
+    edition: int
+    since: Mapping[str, int]
+    columns: Mapping[str, Mapping[str, type]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,5 +155,8 @@ class Finish:
 HostCommand = StartHost | StopHost | Restore | Forget | Send | TakeSnapshot
 """What concerns one host; each host carries its commands out in their order."""
 
+HostsCommand = HostCommand | Switch
+"""What concerns the hosts."""
 
-Command = Pull | Advance | HostCommand | ReadHeld | Commit | Finish
+
+Command = Pull | Advance | HostsCommand | ReadHeld | Commit | Finish

@@ -57,6 +57,9 @@ class Observations:
     def advance(self, command: Advance) -> None:
         """Observations wait for nobody."""
 
+    def widen(self, columns: Mapping[str, type]) -> None:
+        """Observations have all columns there are."""
+
 
 class Decisions:
     """The decisions of earlier stages."""
@@ -78,6 +81,10 @@ class Decisions:
         """The log is complete up to a watermark."""
         self._tape.advance(command.watermark, command.log)
         self._watermark, self._ended = command.watermark, command.ended
+
+    def widen(self, columns: Mapping[str, type]) -> None:
+        """Read these columns of decisions from now on."""
+        self._tape.widen(columns)
 
 
 def _arrived(stage: str, batch: FeedBatch, wanted: Select, key: str) -> BatchArrived:

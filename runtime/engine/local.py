@@ -7,20 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 from runtime.engine.commands import (
     Forget,
-    HostCommand,
+    HostsCommand,
     Restore,
     Send,
     StartHost,
     StopHost,
+    Switch,
     TakeSnapshot,
 )
 from runtime.engine.host import Host
-from runtime.engine.messages import HostAnswered, HostReady, SnapshotTaken
+from runtime.engine.messages import HostAnswered, HostReady, HostRefused, SnapshotTaken
 from runtime.engine.plan import RunPlan, build_host, signers
 from runtime.engine.results import Results
 from runtime.engine.runner import Load, Post
 from runtime.engine.signing import Drafts, sign
 from runtime.engine.threads import single_threaded
+from runtime.errors import LucentError
 
 
 class LocalHosts:
@@ -28,18 +30,27 @@ class LocalHosts:
 
     def __init__(self, plan: RunPlan, post: Post, load: Load) -> None:
         self._plan, self._post, self._load = plan, post, load
+        self._plans = {0: plan}
+        self._editions: dict[int, int] = {}
         self._hosts: dict[int, Host] = {}
         self._keys = signers(plan)
         self._cores = os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._cores, "lucent-signer")
 
-    def carry_out(self, command: HostCommand) -> None:
+    def prepare(self, edition: int, plan: RunPlan) -> None:
+        """Let hosts of `edition` decide by this plan."""
+        self._plans[edition] = plan
+
+    def carry_out(self, command: HostsCommand) -> None:
         """Carry a command out and post what came of it."""
         match command:
             case StartHost():
-                self._start(command.host)
+                self._start(command)
             case StopHost():
                 self._hosts.pop(command.host, None)
+                self._editions.pop(command.host, None)
+            case Switch():
+                self._switch(command)
             case Restore():
                 parts = self._load(command)
                 self._hosts[command.host].restore(command, parts)
@@ -54,10 +65,22 @@ class LocalHosts:
         """End the signing threads."""
         self._pool.shutdown()
 
-    def _start(self, host: int) -> None:
-        self._hosts[host] = build_host(self._plan)
+    def _start(self, command: StartHost) -> None:
+        host = command.host
+        try:
+            self._hosts[host] = build_host(self._plans[command.edition])
+        except LucentError as error:
+            self._post(HostRefused(host, error))
+            return
+        self._editions[host] = command.edition
         single_threaded()
         self._post(HostReady(host))
+
+    def _switch(self, command: Switch) -> None:
+        plan = self._plans[command.edition] = self._plans[command.edition].decided(command.since)
+        for host, edition in self._editions.items():
+            if edition == command.edition:
+                self._hosts[host] = build_host(plan)
 
     def _decide(self, command: Send) -> None:
         host = self._hosts[command.host]

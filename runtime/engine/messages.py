@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from runtime.engine.results import Results, Taken, Who
 from runtime.engine.suspicion import Piece
+from runtime.errors import LucentError
+from runtime.events import StrategyUpgraded
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,14 @@ class HostLost:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRefused:
+    """A host cannot be started: what it is to decide with cannot be loaded."""
+
+    host: int
+    error: LucentError
+
+
+@dataclass(frozen=True, slots=True)
 class HostAnswered:
     """A host has decided on its part of a batch; of a muted part there are no results.
 
@@ -119,6 +130,19 @@ class ScaleTo:
 
 
 @dataclass(frozen=True, slots=True)
+class UpgradeRequested:
+    """Let hosts of `edition`, a number never used before, take over while the run goes on.
+
+    `changes` are what is new in each stage, from a position that is found when they take
+    over; `columns` what its stages read of decisions.
+    """
+
+    edition: int
+    changes: Mapping[str, tuple[StrategyUpgraded, ...]]
+    columns: Mapping[str, Mapping[str, type]]
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseRequested:
     """Let a parked aggregate go on with what was held of it; `drop`: without the first event."""
 
@@ -157,11 +181,13 @@ Message = (
     | FeedReady
     | HostReady
     | HostLost
+    | HostRefused
     | HostAnswered
     | SnapshotTaken
     | Committed
     | Tick
     | ScaleTo
+    | UpgradeRequested
     | ReleaseRequested
     | HeldRead
     | DrainRequested

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,7 +11,17 @@ from pydantic import BaseModel
 from runtime.engine.intake import AHEAD, IntakeBook
 from runtime.engine.ipc import read_ipc, write_ipc
 from runtime.engine.pen import Author, Log, Pen
-from runtime.engine.results import Advanced, Freed, Held, Notice, Parked, Releasing, Taken, Who
+from runtime.engine.results import (
+    Advanced,
+    Freed,
+    Held,
+    Notice,
+    Parked,
+    Releasing,
+    Switched,
+    Taken,
+    Who,
+)
 from runtime.errors import QuarantineFull
 from runtime.events import (
     AggregateParked,
@@ -21,6 +31,7 @@ from runtime.events import (
     ReleaseAdvanced,
     ReleaseBegun,
     quarantine_stream,
+    run_stream,
 )
 from runtime.store import Append
 
@@ -61,6 +72,9 @@ class NoticeBook:
         if isinstance(notice, Taken):
             self.intake.note(stage, notice)
             return
+        if isinstance(notice, Switched):
+            self._switch(notice)
+            return
         page = self._pages.get(notice.who) or self._pages.setdefault(
             notice.who, self._read(notice.who)
         )
@@ -81,6 +95,15 @@ class NoticeBook:
     def appends(self) -> list[Append]:
         """The events of all notices since the last call."""
         return self.pen.appends()
+
+    def _switch(self, switched: Switched) -> None:
+        author = self.pen.author
+        stamps = dict(author.stamps)
+        for one in switched.upgrades:
+            told = {"strategy": one.reference, "version": one.version, "parameters": one.parameters}
+            stamps[one.agent] = told
+            self.pen.write(run_stream(author.run), one, f"lifecycle/{author.run_id}")
+        self.pen.author = replace(author, stamps=stamps)
 
     def _park(self, stage: str, page: _Page, parked: Parked) -> None:
         if page.parked_at == parked.position:

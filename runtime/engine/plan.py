@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -17,9 +17,12 @@ from runtime.engine.credit import CreditLimits
 from runtime.engine.desk import Desk, Edition
 from runtime.engine.host import Host
 from runtime.engine.roster import Pooling
-from runtime.engine.windows import warm_up
+from runtime.engine.windows import columns_for, warm_up
 from runtime.errors import ConfigError, LucentError
 from runtime.identity import SigningKey
+
+UNDECIDED = 2**62
+"""From where on an edition decides that is to take over, and has not: behind every position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,24 @@ class RunPlan:
     def agents(self) -> tuple[AgentPlan, ...]:
         """All agents of the run."""
         return tuple(agent for stage in self.stages for agent in stage.agents)
+
+    def decided(self, since: Mapping[str, int]) -> RunPlan:
+        """The plan once its editions that were `UNDECIDED` have taken over: where, by stage."""
+        return replace(self, stages=tuple(_decided(stage, since) for stage in self.stages))
+
+
+def _decided(stage: StagePlan, since: Mapping[str, int]) -> StagePlan:
+    agents = tuple(
+        replace(agent, since=since[stage.name]) if agent.since == UNDECIDED else agent
+        for agent in stage.agents
+    )
+    return replace(stage, agents=agents)
+
+
+def columns_of(stage: StagePlan) -> dict[str, type]:
+    """What the strategies of a stage read of decisions, with its type."""
+    inputs = [strategy_class(one).inputs for agent in stage.agents for one in agent.strategies]
+    return columns_for(inputs) | dict.fromkeys(stage.select, str)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from runtime.events import StrategyUpgraded
 from runtime.feeds import Drop
 
 
@@ -104,8 +105,14 @@ class Taken(NamedTuple):
     dropped: tuple[Drop, ...]
 
 
-Notice = Parked | Held | Releasing | Advanced | Freed | Taken
-"""What the log is told beside decisions: of quarantine, and of what was taken in."""
+class Switched(NamedTuple):
+    """Agents decide with something else from here on."""
+
+    upgrades: tuple[StrategyUpgraded, ...]
+
+
+Notice = Parked | Held | Releasing | Advanced | Freed | Taken | Switched
+"""What the log is told beside decisions: of quarantine, of what was taken in, of upgrades."""
 
 
 class StageSnapshot(NamedTuple):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import NamedTuple
 
 from runtime.engine.commands import Command, StartHost, StopHost
+from runtime.engine.statistics import HostStats
 from runtime.engine.suspicion import Piece
 from runtime.errors import ConfigError, HostDied
 
@@ -71,23 +73,26 @@ class HostRecord:
 
 
 class Roster:
-    """Keeps `pooling.hosts` slots filled.
+    """Keeps `pooling.hosts` slots filled, with hosts of one edition.
 
     `slots` are those in service: all that were asked for once they are there, and without
     one that has been missing for too long. Methods return the commands that follow.
     """
 
-    def __init__(self, pooling: Pooling) -> None:
+    def __init__(
+        self, pooling: Pooling, numbers: Iterator[int] | None = None, edition: int = 0
+    ) -> None:
         self.pooling = pooling
+        self._numbers = count() if numbers is None else numbers
+        self._edition = edition
+        self._beside = False
         self.wanted = pooling.hosts
         self.slots: tuple[int, ...] = ()
         self.now = 0.0
         self.spares_wanted = 0
-        self.lost = 0
         self.records: dict[int, HostRecord] = {}
         self._under_way: Counter[str] = Counter()
         self._missing: dict[int, float] = {}
-        self._next = 0
         self._failures = 0
 
     @property
@@ -105,10 +110,23 @@ class Roster:
         commands: list[Command] = []
         for slot in (slot for slot in range(self.wanted) if slot not in filled):
             starting = sum(not r.ready and r.slot not in self.slots for r in self.records.values())
-            if slot in self.slots or not self.slots or starting < max(1, len(self.serving) // 2):
+            at_once = slot in self.slots or not (self.slots or self._beside)
+            if at_once or starting < max(1, len(self.serving) // 2):
                 commands.append(self._start(slot))
         spares = sum(record.slot < 0 for record in self.records.values())
         return commands + [self._start(-1) for _ in range(self.spares_wanted - spares)]
+
+    def successor(self, edition: int) -> Roster:
+        """A roster of as many hosts of another edition, which start while these work."""
+        pooling = replace(self.pooling, hosts=self.wanted)
+        roster = Roster(pooling, self._numbers, edition)
+        roster.now, roster._beside = self.now, True
+        return roster
+
+    def follow(self, working: Roster) -> None:
+        """From now on these hosts work, and no longer those of `working`."""
+        self._beside = False
+        self.spares_wanted = working.spares_wanted
 
     def keep_spares(self) -> list[Command]:
         """From now on keep spares too."""
@@ -144,7 +162,6 @@ class Roster:
         record = self.records.pop(host, None)
         if record is None:
             return []
-        self.lost += 1
         self._under_way.subtract(work.stage for work in record.work.values())
         if not record.ready:
             self._count_failure()
@@ -208,21 +225,37 @@ class Roster:
         del self.records[host]
         return StopHost(host)
 
-    def state(self, record: HostRecord) -> str:
-        """`starting`, `ready`, `spare` or `leaving`."""
+    def stats(self, groups: Callable[[int], int]) -> list[HostStats]:
+        """How each host stands; `groups` says how many key groups one holds."""
+        return [
+            HostStats(
+                one.host,
+                one.slot,
+                one.place,
+                self._state(one),
+                groups(one.host),
+                len(one.work),
+                one.answered,
+            )
+            for one in self.records.values()
+        ]
+
+    def _state(self, record: HostRecord) -> str:
         if not record.ready:
             return "starting"
+        if self._beside:
+            return "next"
         if record.slot < 0:
             return "spare"
         return "ready" if record.slot < self.wanted else "leaving"
 
     def _start(self, slot: int) -> Command:
-        host, self._next = self._next, self._next + 1
+        host = next(self._numbers)
         self.records[host] = HostRecord(host, slot)
         if slot >= 0:
             self._missing.setdefault(slot, self.now)
         delay = FIRST_DELAY * 2 ** (self._failures - 1) if self._failures else 0.0
-        return StartHost(host, min(delay, LONGEST_DELAY))
+        return StartHost(host, min(delay, LONGEST_DELAY), self._edition)
 
     def _count_failure(self) -> None:
         self._failures += 1

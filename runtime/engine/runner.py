@@ -16,10 +16,11 @@ from runtime.engine.commands import (
     Command,
     Commit,
     Finish,
-    HostCommand,
+    HostsCommand,
     Pull,
     ReadHeld,
     Restore,
+    Switch,
 )
 from runtime.engine.committer import Committer
 from runtime.engine.messages import (
@@ -31,6 +32,7 @@ from runtime.engine.messages import (
     StopRequested,
     Tick,
 )
+from runtime.engine.plan import RunPlan
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import FeedError
 
@@ -50,8 +52,11 @@ TICK_SECONDS = 0.25
 class Hosts(Protocol):
     """The hosts of a run, by number. Each works on what it is given in order."""
 
-    def carry_out(self, command: HostCommand) -> None:
-        """Give a host a command; what comes of it is posted, now or later."""
+    def carry_out(self, command: HostsCommand) -> None:
+        """Give a host a command, or all a switch; what comes of it is posted, now or later."""
+
+    def prepare(self, edition: int, plan: RunPlan) -> None:
+        """Let hosts of `edition` decide by this plan; from any thread, before they are started."""
 
     def close(self) -> None:
         """Release the hosts."""
@@ -65,6 +70,9 @@ class StageFeed(Protocol):
 
     def advance(self, command: Advance) -> None:
         """The log is complete up to a watermark."""
+
+    def widen(self, columns: Mapping[str, type]) -> None:
+        """From now on strategies read these columns of decisions."""
 
 
 class Runner:
@@ -147,6 +155,10 @@ class Runner:
                 self._feeds[command.stage].advance(command)
             case ReadHeld():
                 self._tell(HeldRead(command.stage, command.who, self._read_held(command)))
+            case Switch():
+                hosts.carry_out(command)
+                for stage, columns in command.columns.items():
+                    self._feeds[stage].widen(columns)
             case Finish():
                 raise AssertionError("the loop ends before a Finish is carried out")
             case _:

@@ -102,6 +102,11 @@ class Stage:
         return self.ended and self.quiet and not self.quarantine.waiting
 
     @property
+    def caught_up(self) -> bool:
+        """Whether all it decided on before the run was resumed has been decided on again."""
+        return self._cursor[0] >= self.spec.position
+
+    @property
     def reflected(self) -> bool:
         """Whether a durable snapshot reflects every batch."""
         return not len(self._batches)
@@ -237,6 +242,10 @@ class Stage:
         if self.routing.count(host):
             self.routing.lose(host)
             self._give_up_barrier()
+
+    def hand_over(self) -> None:
+        """Give up all that hosts hold: a durable snapshot reflects every batch."""
+        self.routing.lose_groups(range(GROUPS))
 
     def settled(self, slots: tuple[int, ...]) -> bool:
         """Whether every key group is where it belongs, with `slots` in service."""

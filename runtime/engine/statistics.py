@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from runtime.engine.credit import CreditStats
 
@@ -56,11 +57,25 @@ class StageStats:
 
 
 @dataclass(frozen=True, slots=True)
+class UpgradeStats:
+    """How the last upgrade stands: `preparing`, `switching`, `done`, or `refused` for a reason.
+
+    `since` is the position from which on its hosts decide, by stage, once it is done.
+    """
+
+    edition: int
+    state: str
+    why: str = ""
+    since: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class HostStats:
     """A host: its number, its slot (-1 for a spare), where it is, its state, its work.
 
-    `state` is `starting`, `ready`, `spare` or `leaving`; `groups` counts key groups over all
-    stages, `work` the parts and snapshots it has not answered, `answered` those it has.
+    `state` is `starting`, `ready`, `spare`, `leaving` or `next` (to take over in an upgrade);
+    `groups` counts key groups over all stages, `work` the parts and snapshots it has not
+    answered, `answered` those it has.
     """
 
     host: int

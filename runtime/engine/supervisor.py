@@ -28,6 +28,7 @@ from runtime.engine.commands import (
     TakeSnapshot,
 )
 from runtime.engine.credit import CreditLimits
+from runtime.engine.handover import Handover
 from runtime.engine.messages import (
     BatchArrived,
     Committed,
@@ -39,6 +40,7 @@ from runtime.engine.messages import (
     HostAnswered,
     HostLost,
     HostReady,
+    HostRefused,
     Message,
     ReleaseRequested,
     ResumeRequested,
@@ -46,12 +48,14 @@ from runtime.engine.messages import (
     SnapshotTaken,
     StopRequested,
     Tick,
+    UpgradeRequested,
 )
 from runtime.engine.results import Notice, Sealed, Who
 from runtime.engine.roster import Pooling, Roster, Work
 from runtime.engine.spec import StageSpec
 from runtime.engine.stage import Stage
-from runtime.engine.statistics import HostStats, StageStats
+from runtime.engine.statistics import HostStats, StageStats, UpgradeStats
+from runtime.errors import HostDied, LucentError
 
 NEVER = 2**62
 """The watermark of a stage that has decided on all there will ever be."""
@@ -76,6 +80,8 @@ class Supervisor:
     ) -> None:
         tickets = count()
         self._roster = Roster(pooling)
+        self._handover: Handover | None = None
+        self._upgrade: UpgradeStats | None = None
         self._autoscaler = None if scaling is None else Autoscaler(scaling)
         self._stages = {s.name: Stage(s, limits, snapshot_events, tickets) for s in stages}
         self._watermarks = dict.fromkeys(self._stages, -1)
@@ -125,6 +131,14 @@ class Supervisor:
         return {name: tuple(s.quarantine.entries) for name, s in self._stages.items()}
 
     @property
+    def upgrade(self) -> UpgradeStats | None:
+        """How the last upgrade that was asked for stands, None if there was none."""
+        over = self._handover
+        if over is None:
+            return self._upgrade
+        return over.stats("switching" if self._switching else "preparing")
+
+    @property
     def staffed(self) -> bool:
         """Whether the hosts that are waited for at the start are there."""
         return bool(self._roster.slots)
@@ -136,19 +150,11 @@ class Supervisor:
 
     def hosts(self) -> Sequence[HostStats]:
         """How each host stands."""
-        stages = self._stages.values()
-        return [
-            HostStats(
-                record.host,
-                record.slot,
-                record.place,
-                self._roster.state(record),
-                sum(stage.routing.count(record.host) for stage in stages),
-                len(record.work),
-                record.answered,
-            )
-            for record in self._roster.records.values()
-        ]
+
+        def groups(host: int) -> int:
+            return sum(stage.routing.count(host) for stage in self._stages.values())
+
+        return [one for roster in self._rosters for one in roster.stats(groups)]
 
     def _batch_arrived(self, message: BatchArrived) -> list[Command]:
         stage = self._stages[message.stage]
@@ -189,11 +195,20 @@ class Supervisor:
     def _hosts_changed(self, message: Message) -> list[Command]:
         match message:
             case HostReady():
-                return self._roster.ready(message.host, message.place)
+                rosters = self._rosters
+                return [c for one in rosters for c in one.ready(message.host, message.place)]
             case HostLost():
                 return self._lose(message.host)
+            case HostRefused():
+                return self._refused(message)
             case ScaleTo():
-                return self._roster.scale(message.hosts)
+                return self._scale(message.hosts)
+            case UpgradeRequested():
+                return self._prepare(message)
+        return self._told(message)
+
+    def _told(self, message: Message) -> list[Command]:
+        match message:
             case HeldRead():
                 return self._release(message)
             case ReleaseRequested():
@@ -213,21 +228,76 @@ class Supervisor:
         commands: list[Command] = []
         for host in self._roster.tick(tick.now):
             commands += self._lose(host)
+        if self._handover is not None:
+            self._handover.roster.tick(tick.now)
         for stage in self._stages.values():
             stage.tick(self._roster.now)
         if self._autoscaler is not None and self.staffed:
             load = max(stage.load for stage in self._stages.values())
             wanted = self._autoscaler.observe(self._roster.now, load, self._roster.wanted)
-            commands += [] if wanted is None else self._roster.scale(wanted)
+            commands += [] if wanted is None else self._scale(wanted)
         return commands
 
+    def _scale(self, hosts: int) -> list[Command]:
+        return [command for roster in self._rosters for command in roster.scale(hosts)]
+
     def _lose(self, host: int) -> list[Command]:
+        over = self._handover
+        if over is not None and host in over.roster.records:
+            try:
+                return over.lose(host)
+            except HostDied as error:
+                return self._give_up(error)
         work = self._roster.working_on(host)
         commands = [] if work is None else self._blame(host, work)
         for stage in self._stages.values():
             stage.lose(host)
         stop = [StopHost(host, gently=False)] if host in self._roster.records else []
         return [*commands, *stop, *self._roster.drop(host)]
+
+    @property
+    def _rosters(self) -> list[Roster]:
+        """The hosts that work, and those that are to take over from them."""
+        return [self._roster, *([] if self._handover is None else [self._handover.roster])]
+
+    def _prepare(self, request: UpgradeRequested) -> list[Command]:
+        """Begin an upgrade, unless there is one under way."""
+        if self._handover is not None:
+            return []
+        self._handover = Handover(request, self._roster)
+        return self._handover.start()
+
+    def _refused(self, message: HostRefused) -> list[Command]:
+        if message.host in self._roster.records:
+            raise message.error
+        return self._give_up(message.error) if self._handover is not None else []
+
+    def _give_up(self, error: LucentError) -> list[Command]:
+        """No host of the next edition can work: those that do go on, if it is not too late."""
+        over, self._handover = self._handover, None
+        assert over is not None
+        if over.commit is not None:
+            raise error
+        self._upgrade = over.stats("refused", error)
+        return over.stop()
+
+    def _switch(self) -> list[Command]:
+        """Bring the upgrade under way a step further, if it is due."""
+        over, stages = self._handover, self._stages
+        if over is None or not self._switching or self._pending:
+            return []
+        if over.commit is not None:
+            commands = over.take_over(stages, self._roster)
+            self._roster, self._handover = over.roster, None
+            self._upgrade = over.stats("done")
+            return commands
+        quiet = all(stage.quiet for stage in stages.values())
+        if not quiet or all(stage.finished for stage in stages.values()):
+            return []
+        if not all(stage.reflected for stage in stages.values()):
+            return self._reflect()
+        self._next_commit += 1
+        return [over.record(stages, self._next_commit - 1)]
 
     def _blame(self, host: int, work: Work) -> list[Command]:
         """A host was lost while it was at `work`."""
@@ -271,6 +341,7 @@ class Supervisor:
 
     def _hand_out(self, commands: list[Command]) -> list[Command]:
         """Add what is due now, whatever was told, and note what hosts are given."""
+        commands += self._switch()
         roster = self._roster
         for stage in self._stages.values():
             if not stage.settled(roster.slots):
@@ -295,7 +366,7 @@ class Supervisor:
 
     def _pull(self) -> list[Command]:
         commands: list[Command] = []
-        if self._draining or self._stopping:
+        if self._draining or self._stopping or self._switching:
             return commands
         for name, stage in self._stages.items():
             room = 0 if self._roster.busy(name) else stage.room()
@@ -308,15 +379,27 @@ class Supervisor:
         stages = self._stages.values()
         done = all(stage.finished for stage in stages)
         still = self._stopping and all(stage.quiet for stage in stages)
-        pending = self._durable < self._next_commit - 1
-        if self._finished or pending or not (done or still):
+        if self._finished or self._pending or not (done or still):
             return []
         if not all(stage.reflected for stage in stages):
-            slots = self._roster.slots
-            return [
-                command
-                for stage in stages
-                for command in (*stage.barrier(slots, final=True), *self._snapshot(stage))
-            ]
+            return self._reflect()
         self._finished = True
         return [Finish(completed=done)]
+
+    @property
+    def _pending(self) -> bool:
+        """Whether a commit is not durable yet."""
+        return self._durable < self._next_commit - 1
+
+    @property
+    def _switching(self) -> bool:
+        return self._handover is not None and self._handover.due(self._stages)
+
+    def _reflect(self) -> list[Command]:
+        """Have snapshots taken that reflect every batch."""
+        slots = self._roster.slots
+        return [
+            command
+            for stage in self._stages.values()
+            for command in (*stage.barrier(slots, final=True), *self._snapshot(stage))
+        ]

@@ -53,7 +53,7 @@ class RunResumed(Lifecycle):
 class StrategyUpgraded(Lifecycle):
     """From position `since` on an agent decides with another strategy, version or parameters.
 
-    The fields are those of an agent in `RunStarted`.
+    The other fields are those of an agent in `RunStarted`.
     """
 
     run_id: str
@@ -63,6 +63,7 @@ class StrategyUpgraded(Lifecycle):
     version: str
     parameters: dict[str, Any]
     parametersDigest: str  # noqa: N815 (as it is spelt in RunStarted)
+    reference: str = Field("", description="module:Class of the strategy, as it was loaded")
 
 
 class RunPaused(Lifecycle):

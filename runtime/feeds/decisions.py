@@ -124,13 +124,17 @@ class DecisionTape:
         self._position = self._next = 0
         self._logs: list[int] = []
         self._gone: set[int] = set()
-        taken = set(source.fields) & (_BASE.keys() - {"aggregate", "protocol"})
+        self.widen(source.fields)
+
+    def widen(self, fields: Mapping[str, type]) -> None:
+        """Hand these fields out from now on; raises `ConfigError` for one that every event has."""
+        taken = set(fields) & (_BASE.keys() - {"aggregate", "protocol"})
         if taken:
             raise ConfigError(
                 f"no strategy can read a field {min(taken)!r} of decisions: every event has one"
             )
-        fields = {**source.fields, source.key: str}
-        self._fields = {name: kind for name, kind in fields.items() if name not in _BASE}
+        wanted = {**fields, self._source.key: str}
+        self._fields = {name: kind for name, kind in wanted.items() if name not in _BASE}
         self.schema = pa.schema(
             _BASE | {name: _ARROW[kind] for name, kind in sorted(self._fields.items())}
         )

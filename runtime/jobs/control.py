@@ -15,21 +15,26 @@ from runtime.engine.messages import (
 )
 from runtime.engine.results import Who
 from runtime.engine.runner import Runner
-from runtime.engine.statistics import HostStats, StageStats
+from runtime.engine.statistics import HostStats, StageStats, UpgradeStats
 from runtime.engine.supervisor import Supervisor
+from runtime.errors import RunConflict
+from runtime.jobs.config import RunConfig
+from runtime.jobs.rolling import Going, Resolve, Upgrading
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """How a run stands: its phase, each stage by name, its hosts, what is in quarantine.
 
-    `address` is the host:port of the Ray that it runs on, where that is told.
+    `upgrade` is the last rolling one that was asked for; `address` is the host:port of the Ray
+    that it runs on, where that is told.
     """
 
     phase: str = "starting"
     stages: Mapping[str, StageStats] = field(default_factory=dict)
     hosts: Sequence[HostStats] = ()
     parked: Mapping[str, Sequence[Who]] = field(default_factory=dict)
+    upgrade: UpgradeStats | None = None
     address: str = ""
 
 
@@ -39,6 +44,7 @@ class RunControl:
     def __init__(self) -> None:
         self._runner: Runner | None = None
         self._supervisor: Supervisor | None = None
+        self._upgrading: Upgrading | None = None
         self._asked: list[Message] = []
         self._stopped = False
         self._phase = Status().phase
@@ -52,9 +58,10 @@ class RunControl:
         """Tell what is under way before the run has begun."""
         self._phase = phase
 
-    def attach(self, runner: Runner, supervisor: Supervisor) -> None:
+    def attach(self, runner: Runner, supervisor: Supervisor, going: Going) -> None:
         """The run has begun."""
         self._runner, self._supervisor = runner, supervisor
+        self._upgrading = Upgrading(going, supervisor, runner.post)
         for message in self._asked:
             runner.post(message)
 
@@ -79,13 +86,19 @@ class RunControl:
         """Let an aggregate in quarantine go on; `drop`: without the event it was parked at."""
         self._ask(ReleaseRequested(who, drop))
 
+    def upgrade(self, config: RunConfig, resolve: Resolve) -> int:
+        """Let the run be upgraded to another config while it goes on, as `Upgrading.begin` does."""
+        if self._upgrading is None:
+            raise RunConflict(f"run {config.run.name!r} has not begun yet: ask again")
+        return self._upgrading.begin(config, resolve)
+
     def status(self) -> Status:
         """How the run stands."""
         if self._supervisor is None:
             return Status(self._phase)
         supervisor = self._supervisor
         stages, hosts = supervisor.stats(), supervisor.hosts()
-        return Status(supervisor.phase, stages, hosts, supervisor.parked())
+        return Status(supervisor.phase, stages, hosts, supervisor.parked(), supervisor.upgrade)
 
     def _ask(self, message: Message) -> None:
         self._asked.append(message)

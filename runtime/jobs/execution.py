@@ -17,13 +17,12 @@ from runtime.engine.held import held_batches, in_quarantine
 from runtime.engine.inputs import Decisions, Observations
 from runtime.engine.messages import FeedReady, ReleaseRequested
 from runtime.engine.pen import Author
-from runtime.engine.plan import RunPlan, StagePlan, strategy_class
+from runtime.engine.plan import RunPlan, StagePlan, columns_of
 from runtime.engine.quarantine import InQuarantine
 from runtime.engine.runner import Hosts, Load, Post, Runner, StageFeed
 from runtime.engine.spec import StageSpec
 from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import Supervisor
-from runtime.engine.windows import columns_for
 from runtime.errors import RunConflict, RunInterrupted, SnapshotDamaged
 from runtime.events import RunCompleted, RunPaused, run_stream
 from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport
@@ -35,7 +34,8 @@ from runtime.jobs.intake import Intake, open_feed, plan_intake
 from runtime.jobs.journal import Journal, started_runs
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
-from runtime.jobs.upgrade import Adopted, adopt, replayed
+from runtime.jobs.rolling import Going
+from runtime.jobs.upgrade import Adopted, adopt, follow, replayed
 from runtime.store import EventStore, Fence, open_store, shown
 
 LOCK_WAIT = 10.0
@@ -78,7 +78,7 @@ class Job:
     """All a run needs, as data that can be sent to another process.
 
     `releases` are aggregates in quarantine that are to go on; `upgrade`: agents may decide with
-    another version from here.
+    another version from here; `again`: an earlier supervisor had begun, and may have been upgraded.
     """
 
     config: RunConfig
@@ -86,6 +86,7 @@ class Job:
     journal_key: SigningKey
     releases: tuple[ReleaseRequested, ...] = ()
     upgrade: bool = False
+    again: bool = False
 
 
 def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
@@ -122,6 +123,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
                 new=new,
                 cursors=snapshots,
                 parked=parked,
+                keys=job.keys,
                 releases=job.releases,
             )
             return _carry_out(ground, start_hosts, control)
@@ -149,13 +151,14 @@ class _Ground:
     new: bool
     cursors: Mapping[str, str]
     parked: Mapping[str, tuple[InQuarantine, ...]]
+    keys: Mapping[str, SigningKey]
     releases: tuple[ReleaseRequested, ...]
 
 
 def _adopted(store: EventStore, plan: RunPlan, declared: dict[str, Any], job: Job) -> Adopted:
     """The plan of the run in the store, of the one that is replayed, or of a new one."""
     begun = store.revision(run_stream(plan.run)) >= 0
-    adopted = adopt(store, plan, declared, upgrade=job.upgrade)
+    adopted = (follow if job.again else adopt)(store, plan, declared, upgrade=job.upgrade)
     place = job.config.replay_place
     if place is None:
         return adopted
@@ -211,7 +214,7 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     hosts = start_hosts(plan, runner.post, _loader(store, plan))
     for release in ground.releases:
         control.release(release.who, drop=release.drop)
-    control.attach(runner, supervisor)
+    control.attach(runner, supervisor, Going(plan.run, store, ground.keys, hosts))
     try:
         committing = ground.committing
         committer = Committer(store, committing.fence, committing.author, runner.post)
@@ -320,6 +323,4 @@ def _stage_feed(
 
 def _source(plan: RunPlan, stage: StagePlan) -> DecisionSource:
     ranks = {agent.name: agent.rank for agent in plan.agents if agent.name in stage.upstream}
-    inputs = [strategy_class(one).inputs for agent in stage.agents for one in agent.strategies]
-    fields = columns_for(inputs) | dict.fromkeys(stage.select, str)
-    return DecisionSource(plan.run, ranks, stage.listens, stage.key, fields)
+    return DecisionSource(plan.run, ranks, stage.listens, stage.key, columns_of(stage))

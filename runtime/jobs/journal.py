@@ -36,7 +36,6 @@ class Journal:
     def __init__(self, store: EventStore, plan: RunPlan, key: SigningKey, fence: Fence) -> None:
         self._store, self._plan, self._key, self._fence = store, plan, key, fence
         self._stream = run_stream(plan.run)
-        self._pen = Pen(Author(plan.run, plan.run_id, key.did, key.sign, {}), StoredLog(store))
 
     def begin(
         self,
@@ -101,10 +100,12 @@ class Journal:
             return None
 
     def _append(self, *bodies: BaseModel) -> None:
-        """Append events, all or none."""
+        """Append events, all or none, to what the stream has by now."""
+        plan, key = self._plan, self._key
+        pen = Pen(Author(plan.run, plan.run_id, key.did, key.sign, {}), StoredLog(self._store))
         for body in bodies:
-            self._pen.write(self._stream, body, f"lifecycle/{self._plan.run_id}")
-        self._store.write(Write(tuple(self._pen.appends()), fence=self._fence))
+            pen.write(self._stream, body, f"lifecycle/{plan.run_id}")
+        self._store.write(Write(tuple(pen.appends()), fence=self._fence))
 
     def _refuse_shared_agents(self) -> None:
         mine = {agent.name for agent in self._plan.agents}

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,16 +26,20 @@ from runtime.errors import (
     RunSilent,
     UnknownName,
 )
-from runtime.jobs.config import HostsConfig
+from runtime.jobs.config import HostsConfig, RunConfig
 from runtime.jobs.connection import AUTO, connected
 from runtime.jobs.control import RunControl, Status
 from runtime.jobs.execution import Job, Outcome, execute
+from runtime.jobs.rolling import Proposal, Question, propose
 
 RESTARTS = 10
 """So often a supervisor that dies is started again, before its run ends."""
 
 ANSWER_SECONDS = 10.0
 """How long a supervisor may take to answer a question."""
+
+LOAD_SECONDS = 60.0
+"""How long strategies may take to be found and loaded."""
 
 POLL_SECONDS = 0.2
 
@@ -73,6 +78,19 @@ class RemoteRun:
         """Ask for another number of hosts."""
         self._ask("scale", hosts)
 
+    def upgrade(self, config: RunConfig) -> int:
+        """Let the run be upgraded while it goes on; returns the number of the edition to come.
+
+        Waits until the strategies were found; `status` tells when they have taken over. Raises
+        what is wrong with the config, and `RunConflict` for what an upgrade cannot change.
+        """
+        answer: int | LucentError = self._ask(
+            "run", partial(_upgrade, config), seconds=LOAD_SECONDS
+        )
+        if isinstance(answer, LucentError):
+            raise answer
+        return answer
+
     def release(self, who: Who, *, drop: bool = False) -> None:
         """Let an aggregate in quarantine go on; `drop`: without the event it was parked at.
 
@@ -84,14 +102,14 @@ class RemoteRun:
             raise UnknownName("in quarantine:", f"{who.agent} {who.aggregate}", known)
         self._ask("release", who, drop)
 
-    def _ask(self, what: str, *arguments: Any) -> Any:
+    def _ask(self, what: str, *arguments: Any, seconds: float = ANSWER_SECONDS) -> Any:
         try:
-            return ray.get(getattr(self._actor, what).remote(*arguments), timeout=ANSWER_SECONDS)
+            return ray.get(getattr(self._actor, what).remote(*arguments), timeout=seconds)
         except RayActorError:
             raise RunMissing(f"run {self.run!r} has ended") from None
         except GetTimeoutError:
             raise RunSilent(
-                f"run {self.run!r} did not answer within {ANSWER_SECONDS:g} s: it may be starting"
+                f"run {self.run!r} did not answer within {seconds:g} s: it may be starting"
                 " on a busy machine; ask again"
             ) from None
 
@@ -120,7 +138,7 @@ def run_on_ray(job: Job, follow: Follow, progress: Callable[[Status], None]) -> 
         progress(Status("starting the supervisor", address=place))
         for life in range(RESTARTS + 1):
             try:
-                return _live(job, follow, progress)
+                return _live(replace(job, again=life > 0), follow, progress)
             except RayError as error:
                 if life == RESTARTS:
                     raise HostDied(
@@ -186,6 +204,28 @@ def _show(remote: RemoteRun, progress: Callable[[Status], None]) -> None:
         progress(remote.status())
     except RunMissing:
         return
+
+
+def _upgrade(config: RunConfig, control: RunControl) -> int:
+    """Called in the supervisor's process, which has imported the modules as they were."""
+    return control.upgrade(config, _resolved)
+
+
+def _resolved(question: Question) -> Proposal:
+    """The answer of a process that ends with it."""
+    once: Any = ray.remote(num_cpus=0, max_calls=1, max_retries=3)
+    task = once(_answer)
+    answer: Proposal | LucentError = ray.get(task.remote(question))
+    if isinstance(answer, LucentError):
+        raise answer
+    return answer
+
+
+def _answer(question: Question) -> Proposal | LucentError:
+    try:
+        return propose(question)
+    except LucentError as error:
+        return error
 
 
 def _execute(job: Job, control: RunControl) -> Outcome:

@@ -2,7 +2,8 @@
 
 Prints, of a strategy that spends 20 us on each event: throughput of 2 hosts over that of 1;
 seconds from the SIGKILL of a host until its replacement has answered, over 20 kills; and the
-longest pause of each key while a run goes from 2 to 8 to 3 hosts.
+longest pause of each key while a run goes from 2 to 8 to 3 hosts, and while its strategy is
+upgraded.
 """
 
 from __future__ import annotations
@@ -159,6 +160,33 @@ def rescaling(folder: Path) -> None:
           f" p99 {p99:.0f} ms; in the 2 s before: {np.percentile(before, 99):.0f} ms")  # fmt: skip
 
 
+def upgrading(folder: Path) -> None:
+    """The longest pause of each key while hosts of other parameters take over."""
+    before = config(folder, "upgrade", 1_500_000, count=2)
+    agent = before.agents[0].model_copy(
+        update={"parameters": {**before.agents[0].parameters, "micros": 19.0}}
+    )
+    live = Live(before)
+    live.until(lambda s: all(h.answered for h in s.hosts) and len(s.hosts) == 2)
+    time.sleep(2.0)
+    began = time.time_ns()
+    live.remote.upgrade(before.model_copy(update={"agents": (agent,)}))
+    stands = live.until(lambda s: s.upgrade is not None and s.upgrade.state == "done").upgrade
+    took = time.time_ns() - began
+    time.sleep(0.5)
+    ended = time.time_ns()
+    live.remote.stop()
+    outcome = live.outcome()
+    pauses, earlier = (
+        _pauses(outcome.store, *span) for span in ((began, ended), (began - 2 * 10**9, began))
+    )
+    p50, p99 = np.percentile(pauses, [50, 99])
+    state = "not done" if stands is None else stands.state
+    print(f"upgrade: {state} {took / 1e9:.1f} s after it was asked for; longest pause of a key:"
+          f" median {p50:.0f} ms, p99 {p99:.0f} ms; in the 2 s before:"
+          f" {np.percentile(earlier, 99):.0f} ms")  # fmt: skip
+
+
 def _pauses(path: Path, began: int, ended: int) -> list[float]:
     """The longest time between two decisions of each key, in milliseconds."""
     pauses = []
@@ -180,6 +208,7 @@ def main() -> None:
             scaling(Path(folder))
             poison(Path(folder))
             rescaling(Path(folder))
+            upgrading(Path(folder))
             for spares in (0, 1):
                 recovery(Path(folder), spares)
     finally:

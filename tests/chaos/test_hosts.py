@@ -9,6 +9,7 @@ import pytest
 
 from runtime.engine.results import Who
 from runtime.jobs.config import RunConfig
+from runtime.jobs.launch import run
 from runtime.jobs.quarantine import cases
 from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
@@ -78,6 +79,29 @@ def test_a_run_is_scaled_out_and_in_while_hosts_die(live: Live) -> None:
     live.remote.scale(3)
     live.until(lambda s: {h.slot for h in s.hosts if h.groups} == {0, 1, 2})
     check(live)
+
+
+def test_hosts_die_while_others_take_over(live: Live, tmp_path: Path) -> None:
+    """An upgrade ends as if nothing had happened: as a replay that switches at the same place."""
+    live.until(working)
+    live.remote.drain()
+    live.until(lambda s: s.phase == "drained")
+    longer = f"{HERE}:FollowLonger"
+    changed = arithmetic(tmp_path / "log.db", shell="ray", snapshot_events=2_000, follow=longer)
+    live.remote.upgrade(changed)
+    status = live.until(lambda s: [h for h in s.hosts if h.state == "next"])
+    live.kill_host(next(h for h in status.hosts if h.state == "next"))
+    live.kill_host(working(status)[0])
+    stands = live.until(lambda s: s.upgrade is not None and s.upgrade.state == "done").upgrade
+    assert stands is not None
+    assert stands.since.keys() == {"follower"}
+    live.remote.resume()
+    live.kill_host(live.until(working).hosts[0])
+    outcome = live.outcome()
+    assert outcome.completed
+    assert verify_store(outcome.store).damages == ()
+    again = arithmetic(tmp_path / "again.db", snapshot_events=2_000, follow=longer)
+    assert run(again.changed("run", replay="log.db")).root == outcome.root
 
 
 def test_a_drained_run_goes_on_when_it_is_resumed(live: Live) -> None:

@@ -38,7 +38,7 @@ def arithmetic(store: Path, **changes: Any) -> RunConfig:
             {"agent": "yield-scout", "form": changes.pop("form", "window")},
             {
                 "name": "follower",
-                "strategy": "tests.support.strategies:Follow",
+                "strategy": changes.pop("follow", "tests.support.strategies:Follow"),
                 "listens": ["YieldOpportunityDetected", "OpportunityRejected"],
                 "key": "symbol",
             },

@@ -10,10 +10,11 @@ import pytest
 
 from runtime.engine.batch import Batch, Batches
 from runtime.engine.commands import Command, Commit, Restore, Send, TakeSnapshot
+from runtime.engine.handover import Handover
 from runtime.engine.ledger import Ledger
 from runtime.engine.messages import HeldRead
 from runtime.engine.quarantine import Quarantine
-from runtime.engine.results import Taken
+from runtime.engine.results import Switched, Taken
 from runtime.engine.roster import Roster
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer
@@ -271,6 +272,34 @@ def drops_recorded_too_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Supervisor, "_commit", lazy)
 
 
+def switch_recorded_elsewhere(patch: pytest.MonkeyPatch) -> None:
+    """The log says that an edition decides from a later position on than it does."""
+    record = Handover.record
+
+    def later(self: Handover, stages: Mapping[str, Stage], commit: int) -> Commit:
+        recorded = record(self, stages, commit)
+        (switched,) = recorded.notices
+        assert isinstance(switched, Switched)
+        moved = [one.model_copy(update={"since": one.since + 3}) for one in switched.upgrades]
+        return replace(recorded, notices=(Switched(tuple(moved)),))
+
+    patch.setattr(Handover, "record", later)
+
+
+def switch_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
+    """The hosts of an edition take over while that is still being written."""
+    switch = Supervisor._switch
+
+    def hasty(self: Supervisor) -> list[Command]:
+        commands, over = switch(self), self._handover
+        if over is not None and over.commit is not None and commands:
+            commands += over.take_over(self._stages, self._roster)
+            self._roster, self._handover = over.roster, None
+        return commands
+
+    patch.setattr(Supervisor, "_switch", hasty)
+
+
 MUTATIONS: tuple[Plant, ...] = (
     barrier_outlives_a_host,
     batches_not_given_again,
@@ -292,6 +321,8 @@ MUTATIONS: tuple[Plant, ...] = (
     resumed_from_the_checkpoint,
     snapshot_without_its_position,
     state_not_restored,
+    switch_before_it_is_durable,
+    switch_recorded_elsewhere,
     takeover_while_a_snapshot_is_written,
     unbounded_retention,
     undecided_parts_muted,

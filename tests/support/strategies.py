@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -91,6 +92,18 @@ class Follow(Strategy[Seen]):
         pool = event.origin
         yield Decision("hold", 1.0, features={"pool": pool}, type="PositionRecommended")
         yield Decision("rotate", 0.25, features={"pool": pool, "moves": state.count})
+
+
+class FollowLonger(Follow):
+    """A later version of `Follow`, which reads more of what is decided before it."""
+
+    version = "2"
+    inputs: ClassVar[Mapping[str, type]] = {**Follow.inputs, "before": float}
+
+    def on_event(self, state: Seen, event: Event) -> Decided:
+        state.count += 1
+        before = event.before if math.isfinite(event.before) else 0.0
+        yield Decision("hold", 1.0, features={"pool": event.origin, "before": before})
 
 
 class Windowed(Strategy[Seen]):

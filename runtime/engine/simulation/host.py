@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from runtime.engine.commands import Command, Forget, Restore, Send, StartHost, TakeSnapshot
+from runtime.engine.commands import (
+    Command,
+    Forget,
+    Restore,
+    Send,
+    StartHost,
+    Switch,
+    TakeSnapshot,
+)
 from runtime.engine.ipc import write_ipc
 from runtime.engine.keygroups import key_group
 from runtime.engine.messages import HostAnswered, HostReady, Message, SnapshotTaken
 from runtime.engine.results import GroupResult, Held, Parked, Results, Sealed, Who
 from runtime.engine.simulation.store import SimulatedStore
-from runtime.engine.simulation.strategy import Cell, Died, Poisoned
+from runtime.engine.simulation.strategy import Cell, Died, Editions, Poisoned, edition_at
 
 
 @dataclass(slots=True)
@@ -26,6 +35,8 @@ class SimulatedHost:
     store: SimulatedStore
     poison: frozenset[int]
     deadly: frozenset[int]
+    editions: Editions
+    edition: int = 0
     inbox: deque[Command] = field(default_factory=deque)
     cells: dict[Who, Cell] = field(default_factory=dict)
     parked: dict[Who, int] = field(default_factory=dict)
@@ -41,6 +52,8 @@ class SimulatedHost:
                 self._restore(command)
             case Forget():
                 self._forget(command.stage, command.groups)
+            case Switch():
+                self.editions = switched(self.editions, command.since)
             case TakeSnapshot():
                 parts = self._snapshot(command)
                 return SnapshotTaken(
@@ -108,7 +121,8 @@ class SimulatedHost:
                 raise Died
             poison = position in self.poison and not self.store.cured
             try:
-                one = cell.decide(command.stage, who.aggregate, position, poison=poison)
+                edition = edition_at(self.editions, command.stage, position)
+                one = cell.decide(command.stage, who.aggregate, position, edition, poison=poison)
             except Poisoned as error:
                 if not watched:
                     raise
@@ -147,6 +161,11 @@ class SimulatedHost:
         self.cells = {who: cell for who, cell in self.cells.items() if kept(who)}
         self.parked = {who: position for who, position in self.parked.items() if kept(who)}
         self.broken -= {(stage, group) for group in groups}
+
+
+def switched(editions: Editions, since: Mapping[str, int]) -> Editions:
+    """Editions with one more for each of these stages."""
+    return {**editions, **{name: (*editions.get(name, ()), at) for name, at in since.items()}}
 
 
 @dataclass(frozen=True, slots=True)

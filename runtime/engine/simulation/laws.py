@@ -13,7 +13,7 @@ from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import expected
 from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import NEVER
-from runtime.events import NewEvent, TicksConflated, intake_stream
+from runtime.events import NewEvent, TicksConflated, intake_stream, run_stream
 from runtime.identity import run_root
 from runtime.store import Checkpoint, Snapshot, Write
 
@@ -40,7 +40,8 @@ class Laws:
         """Know what is to be decided on what is taken in."""
         self._streams: dict[str, list[NewEvent]] = {}
         self._due: dict[str, list[tuple[int, str, int]]] = {}
-        for event in expected(tuple(self._keys), self._plan.stages):
+        editions = self._store.editions(RUN)
+        for event in expected(tuple(self._keys), self._plan.stages, editions):
             self._streams.setdefault(event.stream, []).append(NewEvent(*event[2:]))
             stage = event.stream.partition("-")[2].partition("/")[0]
             due = self._due.setdefault(stage, [])
@@ -63,6 +64,8 @@ class Laws:
     def wrote(self, write: Write) -> None:
         """Law 3: neither checkpoint nor snapshot is ahead of the events it covers, or goes back."""
         self._leave_out()
+        if any(one.stream == run_stream(RUN) for one in write.appends):
+            self._expect()
         places: tuple[Checkpoint | Snapshot, ...] = (*write.checkpoints, *write.snapshots)
         for one in places:
             stage = one.name.rpartition("/")[2]

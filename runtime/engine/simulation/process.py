@@ -14,10 +14,12 @@ from runtime.engine.commands import (
     Command,
     Commit,
     Finish,
+    HostsCommand,
     Pull,
     ReadHeld,
     StartHost,
     StopHost,
+    Switch,
 )
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.held import held_batches, in_quarantine
@@ -29,22 +31,25 @@ from runtime.engine.messages import (
     HeldRead,
     HostAnswered,
     HostLost,
+    HostRefused,
     Message,
     ReleaseRequested,
     SnapshotTaken,
     Tick,
+    UpgradeRequested,
 )
 from runtime.engine.notices import NoticeBook
 from runtime.engine.pen import Author
 from runtime.engine.simulation.feed import Dropping, SimulatedDecisions, SimulatedTape
-from runtime.engine.simulation.host import SimulatedHost
+from runtime.engine.simulation.host import SimulatedHost, switched
 from runtime.engine.simulation.laws import RUN
 from runtime.engine.simulation.scenario import Scenario
 from runtime.engine.simulation.store import SimulatedStore
-from runtime.engine.simulation.strategy import STAMPS, Died
+from runtime.engine.simulation.strategy import STAMPS, Died, Editions
 from runtime.engine.spec import StageSpec
 from runtime.engine.supervisor import Supervisor
-from runtime.errors import StoreFull
+from runtime.errors import ConfigError, StoreFull
+from runtime.events import StrategyUpgraded
 from runtime.store import Write
 
 AUTHOR = Author(RUN, "run-id", "did:key:simulated", lambda message: bytes(64), STAMPS)
@@ -101,6 +106,7 @@ class Process:
         if plan.stages > 1:
             self._feeds["s1"] = SimulatedDecisions("s1", "s0", store, cursors["s1"])
         self.hosts: dict[int, SimulatedHost] = {}
+        self._editions: dict[int, Editions] = {0: store.editions(RUN)}
         self.mailbox: list[Message] = []
         self._pulls: list[Pull] = []
         self._commits: deque[Commit] = deque()
@@ -161,6 +167,29 @@ class Process:
             if getattr(message, "host", None) != number or self._rng.random() < 0.5
         ]
         self.mailbox.append(HostLost(number))
+
+    def upgrade(self, size: int) -> None:
+        """Ask for another edition of the strategies of some stages, if none is under way."""
+        stands = self.supervisor.upgrade
+        asked = any(isinstance(message, UpgradeRequested) for message in self.mailbox)
+        if asked or (stands is not None and stands.state not in ("done", "refused")):
+            return
+        edition = len(self._editions)
+        self._editions[edition] = self._store.editions(RUN)
+        changes = {name: (_change(name, edition),) for name in [*self._feeds][: 1 + size % 2]}
+        self.mailbox.append(UpgradeRequested(edition, changes, {}))
+
+    def refuse(self) -> None:
+        """A host that is being started cannot load what it is to decide with."""
+        starting = [
+            host.number
+            for host in self.hosts.values()
+            if any(isinstance(one, StartHost) and one.edition for one in host.inbox)
+        ]
+        if starting:
+            number = self._rng.choice(starting)
+            del self.hosts[number]
+            self.mailbox.append(HostRefused(number, ConfigError("no such strategy")))
 
     def release(self) -> None:
         """Ask for the release of all that is in quarantine."""
@@ -224,6 +253,21 @@ class Process:
         self._writing, self._tries = None, 0
         self.mailbox.append(Committed(number, self._store.size))
 
+    def _start(self, command: StartHost) -> None:
+        editions = self._editions[command.edition]
+        host = SimulatedHost(
+            command.host, RUN, self._store, self._poison, self._deadly, editions, command.edition
+        )
+        host.inbox.append(command)
+        self.hosts[command.host] = host
+
+    def _switch(self, command: Switch) -> None:
+        before = self._editions[command.edition]
+        self._editions[command.edition] = switched(before, command.since)
+        for host in self.hosts.values():
+            if host.edition == command.edition:
+                host.inbox.append(command)
+
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
             match command:
@@ -238,12 +282,28 @@ class Process:
                 case ReadHeld():
                     held = held_batches(self._store, RUN, command)
                     self.mailbox.append(HeldRead(command.stage, command.who, held))
-                case StartHost():
-                    host = SimulatedHost(command.host, RUN, self._store, self._poison, self._deadly)
-                    host.inbox.append(command)
-                    self.hosts[command.host] = host
-                case StopHost(gently=False):
-                    self.hosts.pop(command.host, None)
                 case _:
-                    if command.host in self.hosts:
-                        self.hosts[command.host].inbox.append(command)
+                    self._to_hosts(command)
+
+    def _to_hosts(self, command: HostsCommand) -> None:
+        match command:
+            case StartHost():
+                self._start(command)
+            case Switch():
+                self._switch(command)
+            case StopHost(gently=False):
+                self.hosts.pop(command.host, None)
+            case _ if command.host in self.hosts:
+                self.hosts[command.host].inbox.append(command)
+
+
+def _change(stage: str, edition: int) -> StrategyUpgraded:
+    return StrategyUpgraded(
+        run_id=AUTHOR.run_id,
+        agent=stage,
+        since=0,
+        strategy="simulated",
+        version=str(edition + 1),
+        parameters={},
+        parametersDigest="",
+    )

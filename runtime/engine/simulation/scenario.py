@@ -27,6 +27,8 @@ FAULTS = (
     "answer-twice",
     "release",
     "cure",
+    "upgrade",
+    "upgrade-refused",
 )
 """What can befall a run.
 
@@ -35,7 +37,8 @@ FAULTS = (
 way and start it again; `scale` it; the store fails, or does what it is told and fails to
 say so, or is slow, or its disk is full for long; a feed gives nothing for a while; the
 clock leaps; a host's answer is lost, or comes twice; what is in
-quarantine is released; the strategy is cured of what was poison to it.
+quarantine is released; the strategy is cured of what was poison to it; another edition of the
+strategy is to take over, or cannot be loaded where it should.
 """
 
 ENDS = frozenset({"crash", "zombie", "stop", "disk-full"})

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from runtime.errors import Fenced, StoreFull
-from runtime.events import NewEvent, RecordedEvent
+from runtime.events import NewEvent, RecordedEvent, StrategyUpgraded, run_stream
 from runtime.store import Fence, Head, Snapshot, Write, judge
 
 
@@ -55,6 +55,14 @@ class SimulatedStore:
         revisions = range(self.revision(stream) + 1)
         for revision in reversed(revisions) if backwards else revisions:
             yield self.event(stream, revision)
+
+    def editions(self, run: str) -> dict[str, list[int]]:
+        """By stage, from which position on each further edition of its strategy decides."""
+        found: dict[str, list[int]] = {}
+        for event in self.streams.get(run_stream(run), ()):
+            upgraded = StrategyUpgraded.model_validate_json(event.data)
+            found.setdefault(upgraded.agent, []).append(upgraded.since)
+        return found
 
     def ids(self, stream: str, start: int, count: int) -> list[bytes]:
         """The event ids of `stream` from revision `start` on."""

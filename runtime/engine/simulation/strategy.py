@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -11,6 +13,10 @@ STAMPS = {
     f"s{number}": {"strategy": "simulated", "version": "1", "parameters": {}} for number in range(2)
 }
 """What the strategies of simulated runs are said to be."""
+
+
+Editions = Mapping[str, Sequence[int]]
+"""By stage, from which position on each further edition decides, in order."""
 
 
 class Died(Exception):
@@ -29,13 +35,14 @@ class Cell:
     digest: bytes = b""
 
     def decide(
-        self, stage: str, aggregate: str, position: int, *, poison: bool = False
+        self, stage: str, aggregate: str, position: int, edition: int, *, poison: bool = False
     ) -> Sealed | None:
-        """Take in an observation; decides on about every second one.
+        """Take in an observation; decides on about every second one, in each edition on others.
 
         `poison`: raises `Poisoned`, and leaves the state in disorder.
         """
-        seen = blake2b(b"%b %d" % (self.digest, position), digest_size=8).digest()
+        text = b"%b %d %d" % (self.digest, position, edition)
+        seen = blake2b(text, digest_size=8).digest()
         self.digest = seen
         if poison:
             raise Poisoned(f"cannot decide on position {position}")
@@ -53,7 +60,12 @@ def later_key(aggregate: str) -> str:
     return f"group-{int(aggregate.partition('-')[2]) % 3}"
 
 
-def expected(keys: tuple[int, ...], stages: int) -> list[Sealed]:
+def edition_at(editions: Editions, stage: str, position: int) -> int:
+    """The edition of a stage that decides on a position."""
+    return bisect_right(editions.get(stage, ()), position)
+
+
+def expected(keys: tuple[int, ...], stages: int, editions: Editions) -> list[Sealed]:
     """What a run must decide, in the order of positions: a plain loop over its input."""
     inputs = [(f"key-{key}", position) for position, key in enumerate(keys) if key >= 0]
     decided: list[Sealed] = []
@@ -62,7 +74,8 @@ def expected(keys: tuple[int, ...], stages: int) -> list[Sealed]:
         made = []
         for aggregate, position in inputs:
             cell = cells.setdefault(aggregate, Cell())
-            one = cell.decide(f"s{stage}", aggregate, position)
+            edition = edition_at(editions, f"s{stage}", position)
+            one = cell.decide(f"s{stage}", aggregate, position, edition)
             if one is not None:
                 made.append((aggregate, position, one))
         decided += [one for _, _, one in made]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 
 from runtime.engine.commands import Restore, TakeSnapshot
 from runtime.engine.messages import ScaleTo, StopRequested
@@ -11,13 +12,21 @@ from runtime.engine.simulation.laws import LawBroken, Laws
 from runtime.engine.simulation.process import Process
 from runtime.engine.simulation.scenario import ENDS, Fault, Scenario
 from runtime.engine.simulation.store import SimulatedStore
-from runtime.errors import Fenced, HostDied, StoreFull
+from runtime.errors import ConfigError, Fenced, HostDied, StoreFull
 
 PATIENCE = 30_000
 """A run that takes more steps than this makes no progress."""
 
 ZOMBIE_STEPS = 60
 """So many steps a process goes on after it was taken over."""
+
+
+_PLAIN: Mapping[str, Callable[[Process], None]] = {
+    "answer-lost": Process.lose_answer,
+    "answer-twice": Process.repeat_answer,
+    "release": Process.release,
+    "upgrade-refused": Process.refuse,
+}
 
 
 class World:
@@ -67,7 +76,7 @@ class World:
         ]
         try:
             self._process.step()
-        except (StoreFull, HostDied):
+        except (ConfigError, StoreFull, HostDied):
             self._process = self._begin()
 
     def _befall(self, fault: Fault) -> None:
@@ -98,14 +107,12 @@ class World:
                 process.stalled = 20 * fault.size
             case "time-leaps":
                 process.tick(10.0 * fault.size)
-            case "answer-lost":
-                process.lose_answer()
-            case "answer-twice":
-                process.repeat_answer()
-            case "release":
-                process.release()
+            case "upgrade":
+                process.upgrade(fault.size)
             case "cure":
                 self.store.cured = True
+            case _:
+                _PLAIN[fault.kind](process)
 
     def _end(self, kind: str) -> None:
         if kind == "stop":
@@ -123,7 +130,7 @@ def _lives(zombie: Process) -> bool:
     """Let a process that was taken over go on; False once it has ended."""
     try:
         zombie.step()
-    except (Fenced, StoreFull, HostDied):
+    except (ConfigError, Fenced, StoreFull, HostDied):
         return False
     return zombie.finished is None
 

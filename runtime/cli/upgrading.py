@@ -1,0 +1,84 @@
+"""`lucent upgrade`: a run goes on with other strategies, after a stop or without."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runtime.cli.running import Address, Hosts, Shell, Store, run_loaded
+from runtime.cli.screen import say
+from runtime.cli.steering import reached
+from runtime.engine.statistics import UpgradeStats
+from runtime.errors import ConfigError, RunConflict, RunMissing
+from runtime.jobs.config import RunConfig, load_config
+from runtime.jobs.connection import AUTO
+
+if TYPE_CHECKING:
+    from runtime.jobs.remote import RemoteRun
+
+_POLL_SECONDS = 0.2
+
+Rolling = Annotated[
+    bool, typer.Option("--rolling", help="Of a run that goes on, which is not stopped for it.")
+]
+
+
+def upgrade(
+    config: Annotated[Path, typer.Argument(help="The config of the run, in TOML.")],
+    store: Store = None,
+    hosts: Hosts = None,
+    shell: Shell = None,
+    address: Address = None,
+    rolling: Rolling = False,  # noqa: FBT002 (an option)
+) -> None:
+    """Go on with a run with other strategies, versions or parameters.
+
+    A run that was stopped is resumed with them. With --rolling, hosts that decide with them
+    take over from those of a run that goes on. From which position on is recorded in the log;
+    what was decided before stays as it is. Later, `lucent run` goes on with them.
+    """
+    loaded = load_config(config)
+    if not rolling:
+        loaded = loaded.changed("hosts", address=address)
+        run_loaded(loaded, store, hosts, shell, f"lucent run {config}", upgrade=True)
+        return
+    if (store, hosts, shell) != (None, None, None):
+        raise ConfigError("--rolling keeps the store, hosts and shell of the run: leave them out")
+    _roll(loaded, address or loaded.hosts.address or AUTO)
+
+
+def _roll(config: RunConfig, address: str) -> None:
+    """Ask for the upgrade and wait until its hosts have taken over; Ctrl-C leaves it going."""
+    run = config.run.name
+    with reached(run, address) as (remote, _):
+        edition = remote.upgrade(config)
+        say(f"run {run!r} goes on while hosts are started that are to take over")
+        try:
+            stands = _settled(remote, edition)
+        except KeyboardInterrupt:
+            say(f"left; to see when they take over: lucent status {run}")
+            return
+        except RunMissing:
+            raise RunMissing(
+                f"run {run!r} ended before they took over: 'lucent explain' and 'lucent verify'"
+                " show its log, 'lucent upgrade CONFIG' goes on if it was stopped"
+            ) from None
+    if stands.state == "refused":
+        raise RunConflict(f"run {run!r} goes on as before: {stands.why}")
+    places = ", ".join(f"{stage} from position {at:,}" for stage, at in stands.since.items())
+    say(f"run {run!r} decides as this config says: {places}")
+
+
+def _settled(remote: RemoteRun, edition: int) -> UpgradeStats:
+    """How the upgrade ended; raises `RunMissing` if the run did before."""
+    while True:
+        stands = remote.status().upgrade
+        if stands is not None and stands.edition >= edition and stands.state in _ENDED:
+            return stands
+        time.sleep(_POLL_SECONDS)
+
+
+_ENDED = ("done", "refused")

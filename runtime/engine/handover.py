@@ -1,0 +1,73 @@
+"""An upgrade under way: hosts of the next edition take over from those that work. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.engine.commands import Command, Commit, StopHost, Switch
+from runtime.engine.messages import UpgradeRequested
+from runtime.engine.results import Switched
+from runtime.engine.roster import Roster
+from runtime.engine.stage import Stage
+from runtime.engine.statistics import UpgradeStats
+from runtime.errors import LucentError
+
+
+class Handover:
+    """From the request of an upgrade until the hosts of its edition have taken over.
+
+    Meanwhile those that work go on; no position is decided on by both. `roster` has the
+    hosts that are to take over, `commit` is the one that records where they do.
+    """
+
+    def __init__(self, request: UpgradeRequested, working: Roster) -> None:
+        self.roster = working.successor(request.edition)
+        self.commit: int | None = None
+        self._since: Mapping[str, int] = {}
+        self._request = request
+
+    def start(self) -> list[Command]:
+        """Start the hosts."""
+        return self.roster.fill()
+
+    def due(self, stages: Mapping[str, Stage]) -> bool:
+        """Whether nothing more is to be taken in until they have taken over.
+
+        They are ready, and all that was decided before the run was last resumed has been
+        decided again.
+        """
+        return bool(self.roster.slots) and all(stage.caught_up for stage in stages.values())
+
+    def record(self, stages: Mapping[str, Stage], commit: int) -> Commit:
+        """What records where they take over: behind all that was taken in."""
+        self.commit = commit
+        self._since = {name: stages[name].position for name in self._request.changes}
+        upgrades = tuple(
+            change.model_copy(update={"since": self._since[name]})
+            for name, changes in self._request.changes.items()
+            for change in changes
+        )
+        return Commit(commit, next(iter(stages)), (), notices=(Switched(upgrades),))
+
+    def take_over(self, stages: Mapping[str, Stage], working: Roster) -> list[Command]:
+        """What ends the hosts that work; each stage has its key groups handed out anew."""
+        self.roster.follow(working)
+        for stage in stages.values():
+            stage.hand_over()
+        stops = [StopHost(host) for host in working.records]
+        switch = Switch(self._request.edition, self._since, self._request.columns)
+        return [switch, *stops]
+
+    def lose(self, host: int) -> list[Command]:
+        """One of the hosts died before it took over; raises `HostDied` as a roster does."""
+        return [StopHost(host, gently=False), *self.roster.drop(host)]
+
+    def stop(self) -> list[Command]:
+        """What ends the hosts: they are not to take over."""
+        return [StopHost(host, gently=False) for host in self.roster.records]
+
+    def stats(self, state: str, why: LucentError | None = None) -> UpgradeStats:
+        """How the upgrade stands."""
+        told = "" if why is None else str(why)
+        since = self._since if state == "done" else {}
+        return UpgradeStats(self._request.edition, state, told, since)

@@ -1,0 +1,186 @@
+"""What the agents of a run decided with, and since when, as the log says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+from runtime.deciding import Strategy
+from runtime.engine.plan import AgentPlan, EditionPlan, RunPlan, strategy_class
+from runtime.errors import ConfigError, RunConflict, StreamNotFound, UnknownName
+from runtime.events import RunStarted, StrategyUpgraded, run_stream
+from runtime.jobs.registry import find_strategy
+from runtime.store import EventStore
+
+CHANGEABLE = ("strategy", "version", "parameters", "parametersDigest")
+"""What of an agent an upgrade may change."""
+
+Declared = Mapping[str, Any]
+"""An agent, or a run, as it is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an agent decided with from position `since` on; `reference` is where it was loaded."""
+
+    since: int
+    declared: Declared
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A run as it was begun, and its upgrades in their order."""
+
+    started: RunStarted
+    upgrades: tuple[StrategyUpgraded, ...]
+
+    def latest(self) -> dict[str, Declared]:
+        """What each agent decides with by now, by name."""
+        agents: dict[str, Declared] = named(self.started.agents)
+        for one in self.upgrades:
+            agents[one.agent] = {**agents[one.agent], **_changed(one)}
+        return agents
+
+    def past(self, agent: str) -> list[Past]:
+        """What an agent decided with, oldest first."""
+        first = named(self.started.agents)[agent]
+        those = [one for one in self.upgrades if one.agent == agent]
+        return [Past(0, first), *(Past(one.since, _changed(one), one.reference) for one in those)]
+
+    def with_upgrades(self, upgrades: Sequence[StrategyUpgraded]) -> History:
+        """The same with further upgrades."""
+        return replace(self, upgrades=(*self.upgrades, *upgrades))
+
+    def may_become(self, declared: Declared) -> bool:
+        """Whether a run declared so differs by no more than an upgrade may change."""
+        started, agents = self.started, self.latest()
+        block = declared.get("signing_block", 1)
+        same = started.feeds == declared["feeds"] and started.signing_block == block
+        before = [_rest(agents[agent["name"]]) for agent in started.agents]
+        return same and before == [_rest(agent) for agent in declared["agents"]]
+
+    def changed(self, declared: Declared) -> list[str]:
+        """The agents that a run declared so decides with something else for than it does now."""
+        agents, now = self.latest(), named(declared["agents"])
+        return [name for name in agents if agents[name] != now.get(name)]
+
+    def resumed(self, plan: RunPlan) -> RunPlan:
+        """The plan under the run's own id, its agents with what they decided with before."""
+        stages = tuple(
+            replace(stage, agents=tuple(self._resumed(agent) for agent in stage.agents))
+            for stage in plan.stages
+        )
+        return replace(plan, run_id=self.started.run_id, stages=stages)
+
+    def followed(self, plan: RunPlan) -> RunPlan:
+        """As `resumed`, whatever the agents of `plan` decide with: they decide as they last did.
+
+        Raises `RunConflict` if the code for that is not here.
+        """
+        stages = tuple(
+            replace(stage, agents=tuple(self._followed(agent) for agent in stage.agents))
+            for stage in plan.stages
+        )
+        return self.resumed(replace(plan, stages=stages))
+
+    def _resumed(self, agent: AgentPlan) -> AgentPlan:
+        *before, last = self.past(agent.name)
+        earlier = tuple(_edition(one, agent) for one in before)
+        return replace(agent, since=last.since, earlier=earlier)
+
+    def _followed(self, agent: AgentPlan) -> AgentPlan:
+        last = self.past(agent.name)[-1]
+        reference = reference_of(last, agent)
+        if reference is None:
+            raise RunConflict(
+                f"agent {agent.name!r} decides with {told(last.declared)} since position"
+                f" {last.since}, whose code is not here: put it back, or run the config of that"
+            )
+        return replace(agent, strategy=reference, parameters=last.declared["parameters"])
+
+
+def history(store: EventStore, started: RunStarted) -> History:
+    """What the store holds of a run that was started so."""
+    try:
+        events = list(store.read_stream(run_stream(started.run)))
+    except StreamNotFound:
+        events = []
+    recorded = [
+        StrategyUpgraded.model_validate_json(event.data)
+        for event in events
+        if event.type == StrategyUpgraded.__name__
+    ]
+    return History(started, tuple(recorded))
+
+
+def upgrades_of(
+    names: Sequence[str], plan: RunPlan, declared: Declared, since: Mapping[str, int]
+) -> tuple[StrategyUpgraded, ...]:
+    """What is recorded of these agents, which decide as declared from there on."""
+    now, run = named(declared["agents"]), plan.run_id
+    references = {agent.name: agent.strategy for agent in plan.agents}
+    return tuple(
+        StrategyUpgraded(
+            run_id=run,
+            agent=name,
+            since=since[name],
+            reference=references[name],
+            **{field: now[name][field] for field in CHANGEABLE},
+        )
+        for name in names
+    )
+
+
+def named(agents: Sequence[Declared]) -> dict[str, Declared]:
+    """Agents by name."""
+    return {agent["name"]: agent for agent in agents}
+
+
+def told(agent: Declared) -> str:
+    """What an agent decides with, for people."""
+    return f"{agent['strategy']} {agent['version']} ({agent['parametersDigest'][:8]})"
+
+
+def reference_of(past: Past, agent: AgentPlan) -> str | None:
+    """Where the code of a strategy is: where it was loaded, beside today's, or registered."""
+    module = agent.strategy.partition(":")[0]
+    if past.reference:
+        with suppress(ConfigError):
+            if _is(strategy_class(past.reference), past.declared):
+                return past.reference
+    for kind in vars(import_module(module)).values():
+        if isinstance(kind, type) and issubclass(kind, Strategy) and _is(kind, past.declared):
+            return f"{module}:{kind.__name__}"
+    with suppress(UnknownName, ConfigError):
+        reference, registered = find_strategy(past.declared["strategy"])
+        return reference if _is(registered, past.declared) else None
+    return None
+
+
+def _edition(past: Past, agent: AgentPlan) -> EditionPlan:
+    """What an agent decided with, if its code is still here; else what it decides with now.
+
+    That then reads the state that was left. If it had to decide again on anything before, the
+    ledger would find that it decides differently.
+    """
+    reference = reference_of(past, agent)
+    if reference is None:
+        return EditionPlan(past.since, agent.strategy, agent.parameters)
+    return EditionPlan(past.since, reference, past.declared["parameters"])
+
+
+def _rest(agent: Declared) -> dict[str, Any]:
+    return {field: value for field, value in agent.items() if field not in CHANGEABLE}
+
+
+def _changed(upgrade: StrategyUpgraded) -> dict[str, Any]:
+    return {field: getattr(upgrade, field) for field in CHANGEABLE}
+
+
+def _is(kind: type[Strategy[Any]], declared: Declared) -> bool:
+    name, version = getattr(kind, "name", None), getattr(kind, "version", None)
+    return (name, version) == (declared["strategy"], declared["version"])

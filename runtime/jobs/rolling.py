@@ -1,0 +1,131 @@
+"""Upgrading a run while it goes on: what is to be decided with, resolved where code is fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from runtime.engine.messages import UpgradeRequested
+from runtime.engine.plan import UNDECIDED, RunPlan, columns_of
+from runtime.engine.runner import Hosts, Post
+from runtime.engine.supervisor import Supervisor
+from runtime.errors import RunConflict
+from runtime.events import StrategyUpgraded
+from runtime.identity import SigningKey
+from runtime.jobs.config import RunConfig
+from runtime.jobs.editions import History, upgrades_of
+from runtime.jobs.planning import appoint, plan_run
+from runtime.jobs.upgrade import history_of
+from runtime.store import EventStore
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A run and the config that it is to be upgraded to, as data that any process can answer."""
+
+    past: History
+    config: RunConfig
+    keys: Mapping[str, SigningKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """By what plan a run is to decide: where from is `UNDECIDED`, and said by `changes` too.
+
+    `changes` and `columns` are given by stage.
+    """
+
+    plan: RunPlan
+    changes: Mapping[str, tuple[StrategyUpgraded, ...]]
+    columns: Mapping[str, Mapping[str, type]]
+
+    def request(self, edition: int) -> UpgradeRequested:
+        """What the supervisor is asked for."""
+        return UpgradeRequested(edition, self.changes, self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A run that goes on: its name, its store, the keys of its agents, its hosts."""
+
+    run: str
+    store: EventStore
+    keys: Mapping[str, SigningKey]
+    hosts: Hosts
+
+
+Resolve = Callable[[Question], Proposal]
+"""Answers a question, in a process that has not imported the strategies of before."""
+
+
+class Upgrading:
+    """Upgrades the run in `store` that goes on under `supervisor`, one at a time."""
+
+    def __init__(self, run: Going, supervisor: Supervisor, post: Post) -> None:
+        self._run, self._supervisor, self._post = run, supervisor, post
+        self._lock = Lock()
+        self._edition = 0
+
+    def begin(self, config: RunConfig, resolve: Resolve) -> int:
+        """Let the run be upgraded to `config`; returns the number of the edition that takes over.
+
+        Returns as soon as its hosts are being started. Raises what `resolve` does, and
+        `RunConflict` while another upgrade is under way.
+        """
+        with self._lock:
+            stands = self._supervisor.upgrade
+            seen = 0 if stands is None else stands.edition
+            under_way = stands is not None and stands.state in ("preparing", "switching")
+            if seen != self._edition or under_way:
+                raise RunConflict(
+                    f"run {self._run.run!r} is being upgraded: wait for that, then ask again"
+                )
+            past = history_of(self._run.store, self._run.run)
+            assert past is not None, "a run that goes on is in its store"
+            proposal = resolve(Question(past, config, self._run.keys))
+            self._edition += 1
+            self._run.hosts.prepare(self._edition, proposal.plan)
+            self._post(proposal.request(self._edition))
+            return self._edition
+
+
+def propose(question: Question) -> Proposal:
+    """What an upgrade comes to.
+
+    To be called in a process of its own: one that has imported a module does not see what
+    changed in it. Raises `ConfigError` and other errors of a config, and `RunConflict` if
+    nothing changed, or more than an upgrade may change.
+    """
+    past, config = question.past, question.config
+    run = past.started.run
+    if config.run.name != run:
+        raise RunConflict(f"this is the config of run {config.run.name!r}, not of {run!r}")
+    appointed = appoint(config)
+    if {one.agent.name for one in appointed} != question.keys.keys():
+        agents = ", ".join(sorted(question.keys))
+        raise RunConflict(f"run {run!r} has the agents {agents}: an upgrade cannot change that")
+    digests = {feed["name"]: feed["digest"] for feed in past.started.feeds}
+    read = {feed.name: digests.get(feed.name, "") for feed in config.feeds}
+    plan, declared = plan_run(config, appointed, question.keys, read)
+    if not past.may_become(declared):
+        raise RunConflict(
+            f"run {run!r} differs by more than strategies, versions and parameters of its agents:"
+            " an upgrade cannot change that"
+        )
+    names = past.changed(declared)
+    if not names:
+        raise RunConflict(f"run {run!r} decides with what this config says already")
+    upgrades = upgrades_of(names, past.resumed(plan), declared, dict.fromkeys(names, UNDECIDED))
+    plan = past.with_upgrades(upgrades).resumed(plan)
+    stages = [one for one in plan.stages if {agent.name for agent in one.agents} & {*names}]
+    return Proposal(
+        plan,
+        {
+            stage.name: tuple(
+                one for one in upgrades if one.agent in {agent.name for agent in stage.agents}
+            )
+            for stage in stages
+        },
+        {stage.name: columns_of(stage) for stage in stages if stage.upstream},
+    )

@@ -1,0 +1,211 @@
+"""A strategy that changes while its run goes on: hosts take over at a position the log names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.engine.commands import HostsCommand, Send
+from runtime.engine.local import LocalHosts
+from runtime.engine.plan import RunPlan
+from runtime.engine.statistics import UpgradeStats
+from runtime.errors import LucentError, RunConflict
+from runtime.jobs.config import RunConfig
+from runtime.jobs.control import RunControl
+from runtime.jobs.execution import Outcome, execute
+from runtime.jobs.launch import prepare
+from runtime.jobs.rolling import Proposal, Question, Resolve, propose
+from runtime.jobs.verification import verify_store
+from runtime.store import SqliteStore
+from tests.laws.test_upgrade import EVERY, EVERY_SECOND, agents, decided, switch
+from tests.support.jobs import (
+    Killed,
+    follower,
+    job,
+    rates_feed,
+    run_in,
+    watcher,
+    write_rates,
+)
+from tests.support.strategies import HERE
+
+AFTER = 9
+"""Parts that hosts are sent before the upgrade is asked for."""
+
+
+class RollingHosts(LocalHosts):
+    """Asks for an upgrade when so many parts were sent, and dies at another number of them."""
+
+    ask: Callable[[], object]
+    parts = 0
+    deadly = -1
+
+    def carry_out(self, command: HostsCommand) -> None:
+        super().carry_out(command)
+        self.parts += isinstance(command, Send)
+        if isinstance(command, Send) and self.parts == AFTER:
+            self.ask()
+        if self.parts == self.deadly:
+            raise Killed
+
+
+class Rolled:
+    """A run that is upgraded while it goes on: how it ended, and what became of the upgrade."""
+
+    def __init__(
+        self, before: RunConfig, now: RunConfig, resolve: Resolve = propose, deadly: int = -1
+    ) -> None:
+        self.control = RunControl()
+        self.refused: list[LucentError] = []
+        self._now, self._resolve, self._deadly = now, resolve, deadly
+        self.outcome: Outcome = execute(prepare(before), self._hosts, self.control)
+
+    @property
+    def upgrade(self) -> UpgradeStats | None:
+        return self.control.status().upgrade
+
+    def ask(self) -> None:
+        try:
+            self.control.upgrade(self._now, self._resolve)
+        except LucentError as error:
+            self.refused.append(error)
+
+    def _hosts(self, plan: RunPlan, post: Any, load: Any) -> RollingHosts:
+        hosts = RollingHosts(plan, post, load)
+        hosts.ask, hosts.deadly = self.ask, self._deadly
+        return hosts
+
+
+def rolled(folder: Path, changes: dict[str, Any], **options: Any) -> Rolled:
+    folder.mkdir(exist_ok=True)
+    if not (folder / "rates.parquet").exists():
+        write_rates(folder / "rates.parquet", 100)
+    return Rolled(job(folder, **agents(EVERY_SECOND)), job(folder, **changes), **options)
+
+
+def kinds(store: Path, stream: str = "system-study") -> list[str]:
+    with SqliteStore.open(store, writer=False) as opened:
+        return [event.type for event in opened.read_stream(stream)]
+
+
+def test_hosts_take_over_at_the_recorded_position_without_a_stop(tmp_path: Path) -> None:
+    ended = rolled(tmp_path, agents(EVERY, "WatchLonger"))
+    store = ended.outcome.store
+    since = switch(store).since
+    assert ended.upgrade == UpgradeStats(1, "done", since={"watcher": since})
+    assert ended.outcome.completed
+    assert 0 < since < 300
+    by_position = decided(store)
+    assert {every for at, (_, every) in by_position.items() if at < since} == {2}
+    assert {at for at, (_, every) in by_position.items() if every == 1} == set(range(since, 300))
+    assert kinds(store) == ["RunStarted", "StrategyUpgraded", "RunCompleted"]
+    assert not verify_store(store).damages
+
+
+def test_it_is_as_if_the_run_had_been_stopped_there(tmp_path: Path) -> None:
+    ended = rolled(tmp_path, agents(EVERY))
+    settings = agents(EVERY)
+    settings["run"]["replay"] = "log.db"
+    again = run_in(tmp_path, **settings, store={"path": "again.db"})
+    assert again.root == ended.outcome.root
+    assert switch(again.store) == switch(ended.outcome.store)
+
+
+def test_later_stages_take_over_too(tmp_path: Path) -> None:
+    write_rates(tmp_path / "rates.parquet", 100)
+    run = {"name": "study", "snapshot_events": 20}
+    before = job(tmp_path, run=run, agents=[watcher(), follower()])
+    longer = f"{HERE}:FollowLonger"
+    now = job(tmp_path, run=run, agents=[watcher(every=1), follower(strategy=longer)])
+    ended = Rolled(before, now)
+    assert kinds(ended.outcome.store).count("StrategyUpgraded") == 2
+    assert ended.outcome.completed
+    assert not verify_store(ended.outcome.store).damages
+    replayed = job(
+        tmp_path,
+        run=run | {"replay": "log.db"},
+        agents=[watcher(every=1), follower(strategy=longer)],
+        store={"path": "again.db"},
+    )
+    assert execute(prepare(replayed), LocalHosts, RunControl()).root == ended.outcome.root
+
+
+@pytest.mark.parametrize("deadly", [12, 25, 40])
+def test_a_supervisor_that_is_started_again_goes_on_with_what_took_over(
+    tmp_path: Path, deadly: int
+) -> None:
+    whole = rolled(tmp_path / "one", agents(EVERY, "WatchLonger")).outcome
+    with pytest.raises(Killed):
+        rolled(tmp_path / "two", agents(EVERY, "WatchLonger"), deadly=deadly)
+    second = prepare(job(tmp_path / "two", **agents(EVERY_SECOND)))
+    again = execute(replace(second, again=True), LocalHosts, RunControl())
+    assert again.completed
+    assert again.root == whole.root
+    assert not verify_store(again.store).damages
+
+
+def test_the_config_before_is_refused_from_then_on(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        rolled(tmp_path, agents(EVERY), deadly=40)
+    with pytest.raises(RunConflict, match="lucent upgrade CONFIG"):
+        run_in(tmp_path, **agents(EVERY_SECOND))
+    assert run_in(tmp_path, **agents(EVERY)).completed
+
+
+def test_hosts_that_cannot_load_it_leave_the_run_as_it_is(tmp_path: Path) -> None:
+    def broken(question: Question) -> Proposal:
+        proposal = propose(question)
+        (stage,) = proposal.plan.stages
+        (agent,) = stage.agents
+        agent = replace(agent, strategy=f"{HERE}:Missing")
+        plan = replace(proposal.plan, stages=(replace(stage, agents=(agent,)),))
+        return replace(proposal, plan=plan)
+
+    ended = rolled(tmp_path / "one", agents(EVERY), resolve=broken)
+    assert ended.upgrade is not None
+    assert (ended.upgrade.state, ended.upgrade.since) == ("refused", {})
+    assert "Missing" in ended.upgrade.why
+    (tmp_path / "two").mkdir()
+    write_rates(tmp_path / "two" / "rates.parquet", 100)
+    assert ended.outcome.root == run_in(tmp_path / "two", **agents(EVERY_SECOND)).root
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (agents(EVERY_SECOND), "says already"),
+        (agents(EVERY) | {"agents": [watcher(), watcher("second")]}, "has the agents watcher"),
+        (agents(EVERY) | {"run": {"name": "other"}}, "config of run 'other', not of 'study'"),
+        (agents(EVERY) | {"feeds": [rates_feed(protocol="other")]}, "more than strategies"),
+        (agents({}, "Nobody"), "Nobody"),
+    ],
+)
+def test_what_is_no_upgrade_is_refused_and_changes_nothing(
+    tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    ended = rolled(tmp_path, changes)
+    (refused,) = ended.refused
+    assert told in str(refused)
+    assert ended.upgrade is None
+    assert ended.outcome.completed
+    assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
+
+
+def test_one_upgrade_at_a_time(tmp_path: Path) -> None:
+    write_rates(tmp_path / "rates.parquet", 100)
+    before, now = (job(tmp_path, **agents(every)) for every in (EVERY_SECOND, EVERY))
+
+    class Eager(Rolled):
+        def ask(self) -> None:
+            super().ask()
+            super().ask()
+
+    ended = Eager(before, now)
+    (refused,) = ended.refused
+    assert "is being upgraded" in str(refused)
+    assert ended.upgrade is not None
+    assert ended.upgrade.state == "done"

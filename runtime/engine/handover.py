@@ -36,7 +36,10 @@ class Handover:
         They are ready, and all that was decided before the run was last resumed has been
         decided again.
         """
-        return bool(self.roster.slots) and all(stage.caught_up for stage in stages.values())
+        reached = self._request.reached
+        return bool(self.roster.slots) and all(
+            stages[name].has_read(reached[name]) for name in reached
+        )
 
     def record(self, stages: Mapping[str, Stage], commit: int) -> Commit:
         """What records where they take over: behind all that was taken in."""

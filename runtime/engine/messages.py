@@ -134,11 +134,13 @@ class UpgradeRequested:
     """Let hosts of `edition`, a number never used before, take over while the run goes on.
 
     `changes` are what is new in each stage, from a position that is found when they take
-    over; `columns` what its stages read of decisions.
+    over, and not below `reached`: the log may hold decisions up to there that the run made
+    before it was resumed. `columns` is what its stages read of decisions.
     """
 
     edition: int
     changes: Mapping[str, tuple[StrategyUpgraded, ...]]
+    reached: Mapping[str, int]
     columns: Mapping[str, Mapping[str, type]]
 
 

@@ -101,10 +101,9 @@ class Stage:
         """Whether all there will ever be is durable."""
         return self.ended and self.quiet and not self.quarantine.waiting
 
-    @property
-    def caught_up(self) -> bool:
-        """Whether all it decided on before the run was resumed has been decided on again."""
-        return self._cursor[0] >= self.spec.position
+    def has_read(self, position: int) -> bool:
+        """Whether it has taken in all below a position, and what it had before it was resumed."""
+        return self._cursor[0] >= max(position, self.spec.position)
 
     @property
     def reflected(self) -> bool:

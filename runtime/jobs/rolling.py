@@ -11,7 +11,7 @@ from runtime.engine.plan import UNDECIDED, RunPlan, columns_of
 from runtime.engine.runner import Hosts, Post
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import RunConflict
-from runtime.events import StrategyUpgraded
+from runtime.events import StrategyUpgraded, read_metadata
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
 from runtime.jobs.editions import History, upgrades_of
@@ -22,9 +22,13 @@ from runtime.store import EventStore
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A run and the config that it is to be upgraded to, as data that any process can answer."""
+    """A run and the config that it is to be upgraded to, as data that any process can answer.
+
+    `reached` says for each agent how far its decisions in the log reach: behind that position.
+    """
 
     past: History
+    reached: Mapping[str, int]
     config: RunConfig
     keys: Mapping[str, SigningKey]
 
@@ -33,16 +37,17 @@ class Question:
 class Proposal:
     """By what plan a run is to decide: where from is `UNDECIDED`, and said by `changes` too.
 
-    `changes` and `columns` are given by stage.
+    `changes`, `reached` and `columns` are given by stage.
     """
 
     plan: RunPlan
     changes: Mapping[str, tuple[StrategyUpgraded, ...]]
+    reached: Mapping[str, int]
     columns: Mapping[str, Mapping[str, type]]
 
     def request(self, edition: int) -> UpgradeRequested:
         """What the supervisor is asked for."""
-        return UpgradeRequested(edition, self.changes, self.columns)
+        return UpgradeRequested(edition, self.changes, self.reached, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ class Upgrading:
                 )
             past = history_of(self._run.store, self._run.run)
             assert past is not None, "a run that goes on is in its store"
-            proposal = resolve(Question(past, config, self._run.keys))
+            reached = {name: _reach(self._run.store, name) for name in self._run.keys}
+            proposal = resolve(Question(past, reached, config, self._run.keys))
             self._edition += 1
             self._run.hosts.prepare(self._edition, proposal.plan)
             self._post(proposal.request(self._edition))
@@ -127,5 +133,12 @@ def propose(question: Question) -> Proposal:
             )
             for stage in stages
         },
+        {stage.name: max(question.reached[one.name] for one in stage.agents) for stage in stages},
         {stage.name: columns_of(stage) for stage in stages if stage.upstream},
     )
+
+
+def _reach(store: EventStore, agent: str) -> int:
+    """Behind which position an agent has decided on nothing yet."""
+    heads = store.heads(f"agent-{agent}/")
+    return max((int(read_metadata(head.metadata)["position"]) + 1 for head in heads), default=0)

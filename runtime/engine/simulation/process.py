@@ -177,7 +177,8 @@ class Process:
         edition = len(self._editions)
         self._editions[edition] = self._store.editions(RUN)
         changes = {name: (_change(name, edition),) for name in [*self._feeds][: 1 + size % 2]}
-        self.mailbox.append(UpgradeRequested(edition, changes, {}))
+        reached = {name: self._store.reached(name) for name in changes}
+        self.mailbox.append(UpgradeRequested(edition, changes, reached, {}))
 
     def refuse(self) -> None:
         """A host that is being started cannot load what it is to decide with."""

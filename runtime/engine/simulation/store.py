@@ -64,6 +64,12 @@ class SimulatedStore:
             found.setdefault(upgraded.agent, []).append(upgraded.since)
         return found
 
+    def reached(self, stage: str) -> int:
+        """Behind which position a stage has decided on nothing yet."""
+        prefix = f"agent-{stage}/"
+        found = [int(head.metadata) for head in self.heads(prefix)]
+        return max(found, default=-1) + 1
+
     def ids(self, stream: str, start: int, count: int) -> list[bytes]:
         """The event ids of `stream` from revision `start` on."""
         return [event.event_id for event in self.streams.get(stream, ())[start : start + count]]

@@ -111,7 +111,7 @@ class World:
                 process.upgrade(fault.size)
             case "cure":
                 self.store.cured = True
-            case _:
+            case _ if fault.kind in _PLAIN:
                 _PLAIN[fault.kind](process)
 
     def _end(self, kind: str) -> None:

@@ -30,6 +30,10 @@ class Handover:
         """Start the hosts."""
         return self.roster.fill()
 
+    def has(self, host: int) -> bool:
+        """Whether it is one of the hosts that are to take over."""
+        return host in self.roster.records
+
     def due(self, stages: Mapping[str, Stage]) -> bool:
         """Whether nothing more is to be taken in until they have taken over.
 

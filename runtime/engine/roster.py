@@ -226,7 +226,7 @@ class Roster:
         return StopHost(host)
 
     def stats(self, groups: Callable[[int], int]) -> list[HostStats]:
-        """How each host stands; `groups` says how many key groups one holds."""
+        """How each host stands; `groups` says how many key groups one holds. From any thread."""
         return [
             HostStats(
                 one.host,
@@ -237,7 +237,7 @@ class Roster:
                 len(one.work),
                 one.answered,
             )
-            for one in self.records.values()
+            for one in list(self.records.values())
         ]
 
     def _state(self, record: HostRecord) -> str:

@@ -243,7 +243,7 @@ class Supervisor:
 
     def _lose(self, host: int) -> list[Command]:
         over = self._handover
-        if over is not None and host in over.roster.records:
+        if over is not None and over.has(host):
             try:
                 return over.lose(host)
             except HostDied as error:
@@ -270,7 +270,8 @@ class Supervisor:
     def _refused(self, message: HostRefused) -> list[Command]:
         if message.host in self._roster.records:
             raise message.error
-        return self._give_up(message.error) if self._handover is not None else []
+        over = self._handover
+        return self._give_up(message.error) if over is not None and over.has(message.host) else []
 
     def _give_up(self, error: LucentError) -> list[Command]:
         """No host of the next edition can work: those that do go on, if it is not too late."""
@@ -291,10 +292,10 @@ class Supervisor:
             self._roster, self._handover = over.roster, None
             self._upgrade = over.stats("done")
             return commands
-        quiet = all(stage.quiet for stage in stages.values())
-        if not quiet or all(stage.finished for stage in stages.values()):
+        each = stages.values()
+        if not all(s.quiet for s in each) or all(s.finished for s in each):
             return []
-        if not all(stage.reflected for stage in stages.values()):
+        if not all(stage.reflected for stage in each):
             return self._reflect()
         self._next_commit += 1
         return [over.record(stages, self._next_commit - 1)]
@@ -388,7 +389,6 @@ class Supervisor:
 
     @property
     def _pending(self) -> bool:
-        """Whether a commit is not durable yet."""
         return self._durable < self._next_commit - 1
 
     @property
@@ -396,10 +396,5 @@ class Supervisor:
         return self._handover is not None and self._handover.due(self._stages)
 
     def _reflect(self) -> list[Command]:
-        """Have snapshots taken that reflect every batch."""
-        slots = self._roster.slots
-        return [
-            command
-            for stage in self._stages.values()
-            for command in (*stage.barrier(slots, final=True), *self._snapshot(stage))
-        ]
+        slots, stages = self._roster.slots, self._stages.values()
+        return [c for s in stages for c in (*s.barrier(slots, final=True), *self._snapshot(s))]

@@ -17,6 +17,7 @@ from runtime.engine.commands import (
     Send,
     StartHost,
     StopHost,
+    Switch,
     TakeSnapshot,
 )
 from runtime.engine.credit import CreditLimits
@@ -30,12 +31,14 @@ from runtime.engine.messages import (
     HostAnswered,
     HostLost,
     HostReady,
+    HostRefused,
     Message,
     ResumeRequested,
     ScaleTo,
     SnapshotTaken,
     StopRequested,
     Tick,
+    UpgradeRequested,
 )
 from runtime.engine.results import GroupResult
 from runtime.engine.roster import START_ATTEMPTS, Pooling
@@ -43,6 +46,7 @@ from runtime.engine.simulation.feed import rows_of
 from runtime.engine.spec import StageSpec
 from runtime.engine.supervisor import NEVER, Supervisor
 from runtime.errors import ConfigError, HostDied
+from runtime.events import StrategyUpgraded
 
 KEYS = [f"key-{number}" for number in range(40)]
 T = TypeVar("T")
@@ -286,3 +290,95 @@ def test_an_idle_feed_that_was_told_more_meanwhile_is_asked_again():
 def test_a_pool_that_makes_no_sense_is_refused(wrong: dict[str, float]):
     with pytest.raises(ConfigError, match=r"hosts\.\w+ must be at least"):
         Pooling(**wrong)  # type: ignore[arg-type]
+
+
+def change() -> dict[str, tuple[StrategyUpgraded, ...]]:
+    fields = {"strategy": "mine", "version": "2", "parameters": {}, "parametersDigest": ""}
+    return {"one": (StrategyUpgraded(run_id="run", agent="one", since=0, **fields),)}
+
+
+class TestUpgrade:
+    @pytest.fixture
+    def driven(self) -> Driven:
+        return Driven(Pooling(2)).staffed()
+
+    def ask(self, driven: Driven, edition: int = 1) -> list[int]:
+        """Ask for an upgrade; returns the hosts that are started for it."""
+        driven.tell(UpgradeRequested(edition, change(), {"one": 0}, {}))
+        assert {start.edition for start in driven.ordered(StartHost)} == {edition}
+        return [start.host for start in driven.ordered(StartHost)]
+
+    def ready(self, driven: Driven) -> None:
+        """Have hosts started for an upgrade, one after the other."""
+        (first,) = self.ask(driven)
+        driven.tell(HostReady(first))
+        (second,) = driven.ordered(StartHost)
+        driven.tell(HostReady(second.host))
+
+    def take_over(self, driven: Driven) -> Switch:
+        """Have hosts take over; returns where."""
+        self.ready(driven)
+        driven.tell(FeedIdle("one"))
+        (commit,) = driven.ordered(Commit)
+        assert not driven.ordered(Switch), "it is not recorded yet"
+        driven.tell(Committed(commit.number, 0))
+        (switch,) = driven.ordered(Switch)
+        return switch
+
+    def test_hosts_take_over_once_that_is_recorded(self, driven: Driven) -> None:
+        switch = self.take_over(driven)
+        assert (switch.edition, dict(switch.since)) == (1, {"one": 0})
+        assert [stop.host for stop in driven.ordered(StopHost)] == [0, 1]
+        assert {restore.host for restore in driven.ordered(Restore)} == {2, 3}
+        kinds = [type(command) for command in driven.last]
+        assert kinds.index(Switch) < kinds.index(Restore)
+
+    def test_what_was_taken_in_is_decided_by_those_who_worked(self, driven: Driven) -> None:
+        sends = driven.batch(KEYS, 40)
+        self.ready(driven)
+        assert not driven.ordered(Pull)
+        for send in sends:
+            driven.tell(answer(send))
+        assert not driven.ordered(Switch)
+        assert {send.host for send in sends} == {0, 1}
+
+    def test_hosts_that_come_later_are_of_the_edition_that_works(self, driven: Driven) -> None:
+        self.take_over(driven)
+        driven.tell(HostLost(2))
+        (start,) = driven.ordered(StartHost)
+        assert start.edition == 1
+
+    def test_a_host_that_cannot_load_it_ends_the_upgrade_only(self, driven: Driven) -> None:
+        (first,) = self.ask(driven)
+        driven.tell(HostRefused(first, ConfigError("no such class")))
+        assert [stop.host for stop in driven.ordered(StopHost)] == [first]
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert (stands.state, stands.why) == ("refused", "no such class")
+
+    def test_what_an_earlier_one_came_to_says_nothing_of_the_next(self, driven: Driven) -> None:
+        (first,) = self.ask(driven)
+        driven.tell(HostRefused(first, ConfigError("no such class")))
+        self.ask(driven, edition=2)
+        driven.tell(HostRefused(first, ConfigError("no such class")))
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert (stands.edition, stands.state) == (2, "preparing")
+
+    def test_hosts_that_die_before_they_are_ready_end_the_upgrade_only(
+        self, driven: Driven
+    ) -> None:
+        hosts = self.ask(driven)
+        for _ in range(START_ATTEMPTS):
+            driven.tell(HostLost(hosts[-1]))
+            hosts += [start.host for start in driven.ordered(StartHost)]
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert stands.state == "refused"
+        assert len(driven.supervisor.hosts()) == 2
+
+    def test_a_host_that_works_and_cannot_be_loaded_again_ends_the_run(
+        self, driven: Driven
+    ) -> None:
+        with pytest.raises(ConfigError, match="no such class"):
+            driven.tell(HostRefused(0, ConfigError("no such class")))

@@ -1,17 +1,20 @@
-"""What many calls append, stored together."""
+"""What many calls append, stored together by a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
 
 from runtime.store.port import Appended, Write
 
 Outcome = list[Appended] | Exception
 """Where the appends of a write ended, or why nothing of it was stored."""
 
-Store = Callable[[Sequence[Write]], Awaitable[list[Outcome]]]
+Store = Callable[[Sequence[Write]], Sequence[Outcome]]
 """Stores writes in one transaction, each wholly or not at all."""
 
 
@@ -24,41 +27,59 @@ class _Waiting:
 class Commits:
     """Gathers what comes while a transaction is under way; all of it makes up the next one.
 
-    To be used inside one running event loop. A call that is given up meanwhile is stored
-    all the same.
+    To be made and used inside one running event loop. A call that is given up meanwhile is
+    stored all the same.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: list[_Waiting] = []
-        self._working: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        Thread(target=self._run, name="commits", daemon=True).start()
 
     async def write(self, writes: Sequence[Write]) -> list[Outcome]:
         """What each of `writes` came to, in their order; durable when it returns."""
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(writes, loop.create_future())
-        self._waiting.append(waiting)
-        if self._working is None:
-            self._working = loop.create_task(self._work())
+        waiting = _Waiting(writes, self._loop.create_future())
+        self._queue.put(waiting)
         return await waiting.outcomes
 
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                together, self._waiting = self._waiting, []
-                await self._commit(together)
-        finally:
-            self._working = None
+    def close(self) -> None:
+        """End the thread, behind what it was given."""
+        self._queue.put(None)
 
-    async def _commit(self, together: list[_Waiting]) -> None:
+    def _run(self) -> None:
+        while together := self._gathered():
+            told = self._committed([write for one in together for write in one.writes])
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_tell, together, told)
+
+    def _gathered(self) -> list[_Waiting]:
+        """All that waits, once there is any; nothing at the end."""
+        together: list[_Waiting] = []
+        one = self._queue.get()
+        while one is not None:
+            together.append(one)
+            if self._queue.empty():
+                return together
+            one = self._queue.get()
+        if together:
+            self._queue.put(None)
+        return together
+
+    def _committed(self, writes: Sequence[Write]) -> Sequence[Outcome] | Exception:
         try:
-            outcomes = iter(await self._store([w for one in together for w in one.writes]))
+            return self._store(writes)
         except Exception as error:  # noqa: BLE001 (handed to those who wait)
-            for one in together:
-                if not one.outcomes.done():
-                    one.outcomes.set_exception(error)
-            return
-        for one in together:
-            own = [next(outcomes) for _ in one.writes]
-            if not one.outcomes.done():
-                one.outcomes.set_result(own)
+            return error
+
+
+def _tell(together: Sequence[_Waiting], told: Sequence[Outcome] | Exception) -> None:
+    at = 0
+    for one in together:
+        begin, at = at, at + len(one.writes)
+        if one.outcomes.done():
+            continue
+        if isinstance(told, Exception):
+            one.outcomes.set_exception(told)
+        else:
+            one.outcomes.set_result(list(told[begin:at]))

@@ -62,7 +62,7 @@ class Desk:
         self._grown = asyncio.Event()
         self._watched = False
         self._stop = store.listen(self._ring)
-        self._commits = Commits(lambda writes: self.call(lambda: store.write_each(writes)))
+        self._commits = Commits(store.write_each)
 
     async def call(self, act: Callable[[], T]) -> T:
         """What `act` returns, or raises."""
@@ -112,6 +112,7 @@ class Desk:
     def close(self) -> None:
         """Stop listening, and let the threads go."""
         self._stop()
+        self._commits.close()
         for threads in (self._threads, self._matchers, self._projectors):
             threads.shutdown(wait=False, cancel_futures=True)
 

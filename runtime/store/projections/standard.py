@@ -140,9 +140,9 @@ def _streams(event: RecordedEvent) -> Iterator[Emitted]:
 
 def _by_correlation(key: str) -> Rule:
     def rule(event: RecordedEvent) -> Iterator[Emitted]:
-        correlation = metadata_of(event).get(key)
-        known = isinstance(correlation, str) and correlation and "\0" not in correlation
-        if known and event.type != LINK_TYPE:
+        found = metadata_of(event).get(key)
+        correlation = str(found) if type(found) in (str, int) else ""
+        if correlation and "\0" not in correlation and event.type != LINK_TYPE:
             extra = {"$eventTimestamp": _timestamp(event.recorded_at)}
             yield link(f"$bc-{correlation}", event.stream, event.revision, extra)
 

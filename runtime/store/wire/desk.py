@@ -104,6 +104,10 @@ class Desk:
         """The position of the last event of the log, -1 for an empty one."""
         return await self.call(self.store.end)
 
+    async def last(self, stream: str) -> int:
+        """The last revision of a stream, whether hidden or not; -1 if it was never written."""
+        return await self.call(lambda: self._last(stream))
+
     def growth(self) -> asyncio.Event:
         """Set when something is written after this call."""
         self._watched = True
@@ -135,6 +139,10 @@ class Desk:
         page, more = self._filled(reading, found, limit)
         following = page[-1].original.revision + (-1 if backwards else 1) if more else -1
         return Page(page, following if following >= 0 else None)
+
+    def _last(self, stream: str) -> int:
+        head = next(self.store.heads(stream), None)
+        return -1 if head is None or head.stream != stream else head.revision
 
     def _written_page(self, reading: Reading, start: int, limit: int) -> Page:
         try:

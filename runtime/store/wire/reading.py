@@ -104,14 +104,16 @@ async def _cursor(desk: Desk, reading: Reading) -> int:
         await desk.window(reading, (0, -1), 1)
         end = await desk.end()
     else:
-        end = await desk.call(lambda: desk.store.revision(stream))
+        await desk.call(lambda: desk.store.revision(stream))
+        end = await desk.last(stream)
     start = -1 if reading.start is None else reading.start
     return end if reading.at_end else start
 
 
 async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
     """As long as it is live, also what metadata or a deletion hide as soon as it is written."""
-    live = reading.at_end
+    assert reading.stream is not None
+    live, last = reading.at_end, -1
     if live:
         yield _caught_up()
     while True:
@@ -119,6 +121,7 @@ async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
         page = await desk.written(reading, cursor + 1, LIVE_BUFFER + 1) if live else None
         live = page is not None and len(page.events) <= LIVE_BUFFER
         if page is None or not live:
+            last = await desk.last(reading.stream)
             page = await _stream_page(desk, reading, cursor + 1)
         for found in page.events:
             yield read_event(found, structured=reading.structured)
@@ -128,7 +131,7 @@ async def _follow_stream(desk: Desk, reading: Reading, cursor: int) -> Answers:
         if page.next is not None:
             continue
         if not live:
-            live = True
+            live, cursor = True, max(cursor, last)
             yield _caught_up()
         await grown.wait()
 

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 import random
+import sys
+from itertools import count
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from runtime.errors import ProjectionInvalid
 from runtime.events import NewEvent, RecordedEvent, id_text, named_id
 from runtime.store import Expected, SqliteStore
-from runtime.store.projections import Limits, standard_definitions
+from runtime.store.projections import Limits, Status, standard_definitions
 from runtime.store.projections.standard import rule_of
 from tests.store.projections.running import (
     append,
@@ -96,6 +100,14 @@ class TestLinks:
             settle(projections, store)
             assert data_of(store, "$ce-a-b") == ["0@a-b-1"]
             assert data_of(store, "$bc-m") == ["0@a-b-1"]
+
+    def test_correlations_that_are_numbers_count_as_text(self, path: Path) -> None:
+        with SqliteStore.open(path) as store, projecting(store, standard=True) as projections:
+            append(store, "a-1", "{}", metadata='{"$correlationId": 7}')
+            append(store, "a-1", "{}", metadata='{"$correlationId": true}')
+            settle(projections, store)
+            assert store.streams("$bc-") == ["$bc-7"]
+            assert data_of(store, "$bc-7") == ["0@a-1"]
 
     @pytest.mark.parametrize(
         ("name", "query"),
@@ -210,3 +222,26 @@ def test_standard_projections_stay_on(path: Path) -> None:
         append(store, "a-1", "{}")
         with projecting(store) as projections:
             becomes(lambda: store.revision("$ce-a"), 1)
+
+
+@pytest.mark.parametrize("step", range(16))
+def test_how_one_stands_is_told_whenever_it_is_stopped(path: Path, step: int) -> None:
+    """As if another thread came in between: before each operation of what tells it."""
+    steps = count()
+
+    def stop_in_between(frame: FrameType, event: str, _arg: object) -> Any:
+        if frame.f_code.co_qualname != "_Entry.progress":
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and next(steps) == step:
+            projections.disable("$streams")
+        return stop_in_between
+
+    with SqliteStore.open(path) as store, projecting(store, standard=True) as projections:
+        before = sys.gettrace()
+        sys.settrace(stop_in_between)
+        try:
+            told = projections.report("$streams").progress
+        finally:
+            sys.settrace(before)
+        assert told.status in {Status.RUNNING, Status.STOPPED}

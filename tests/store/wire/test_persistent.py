@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event
 
 import grpc
 import msgspec
@@ -18,6 +20,9 @@ from esdbclient.exceptions import (
     NotFound,
 )
 
+from runtime.store import connection
+from runtime.store.pattern import matches
+from runtime.store.wire.desk import THREADS
 from tests.store.wire.consumer import SECONDS, Consumer, options
 from tests.store.wire.groups import (
     ANY,
@@ -35,6 +40,22 @@ from tests.store.wire.groups import (
 from tests.support.waiting import becomes
 
 pytestmark = pytest.mark.usefixtures("quick_ticks")
+SLOW = "slow"
+
+
+@pytest.fixture
+def slow_filter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """Names are matched with the pattern `SLOW` only once this is set; for stores opened later."""
+    over = Event()
+
+    def match(pattern: str, name: str) -> bool:
+        if SLOW in pattern:
+            over.wait()
+        return matches(pattern, name)
+
+    monkeypatch.setattr(connection, "matches", match)
+    yield over
+    over.set()
 
 
 class TestGroups:
@@ -261,6 +282,24 @@ class TestEvents:
         client.update_subscription_to_all("g", consumer_strategy="RoundRobin")
         with reading(client, None) as subscription:
             assert [event.stream_name for event in take(subscription, 2)] == ["b-0", "b-1"]
+
+    def test_whose_filter_is_slow_hold_up_no_other(
+        self, slow_filter: Event, client: EventStoreDBClient
+    ) -> None:
+        """More groups wait for their filters than there are threads that wait for the store."""
+        append(client, 1)
+        groups = [f"g-{number}" for number in range(THREADS + 1)]
+        for group in groups:
+            client.create_subscription_to_all(group, filter_include=(SLOW,))
+        with ExitStack() as consuming:
+            for group in groups:
+                consuming.enter_context(client.read_subscription_to_all(group, stopping_grace=0.05))
+            consuming.callback(slow_filter.set)
+            assert len(client.get_stream("s-1", timeout=SECONDS)) == 1
+            append(client, 2)
+            create(client)
+            with reading(client) as subscription:
+                assert revisions(take(subscription, 3)) == [0, 1, 2]
 
     def test_that_are_large_come_in_pages(self, client: EventStoreDBClient) -> None:
         events = [NewEvent("T", bytes(90_000)) for _ in range(30)]

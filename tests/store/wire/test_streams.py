@@ -255,6 +255,23 @@ class TestSubscribe:
             found = [next(subscription).stream_position for _ in range(8)]
         assert found == [*range(7), TOMBSTONE]
 
+    @pytest.mark.parametrize("from_end", [False, True])
+    @pytest.mark.parametrize("hidden", ["deleted", "truncated"])
+    def test_what_was_hidden_before_stays_hidden(
+        self, client: EventStoreDBClient, from_end: bool, hidden: str
+    ) -> None:
+        append(client, "s-1", 3)
+        if hidden == "deleted":
+            client.delete_stream("s-1", current_version=2)
+        else:
+            client.set_stream_metadata("s-1", metadata={"$tb": 3})
+        with client.subscribe_to_stream(
+            "s-1", from_end=from_end, include_caught_up=True
+        ) as subscription:
+            assert isinstance(next(subscription), CaughtUp)
+            append(client, "s-1", 1)
+            assert next(subscription).stream_position == 3
+
     def test_one_that_falls_behind_is_shown_what_is_to_be_seen(
         self, client: EventStoreDBClient
     ) -> None:

@@ -121,6 +121,10 @@ def _print_verdict(verdict: Verdict) -> None:
     )
     _print_counts(verdict.hidden, "are hidden by a deletion or metadata, and hold")
     _print_counts(verdict.scavenged, "were scavenged; their digests hold the chain")
+    if verdict.others:
+        count, named = len(verdict.others), ", ".join(map(plain, verdict.others[:MOST_NAMED]))
+        more = " and others" if count > MOST_NAMED else ""
+        say(f"not checked, as no run writes them: {count:,} streams ({named}{more})")
     for run, root in sorted(verdict.roots.items()):
         say(f"run {run}: root {root}")
     if not verdict.pinned:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from runtime.errors import KeyInvalid, StoreDamaged, StreamDeleted, StreamNotFound
+from runtime.errors import KeyInvalid, MetadataInvalid, StoreDamaged, StreamDeleted, StreamNotFound
 from runtime.events import (
     GENESIS,
     Entry,
@@ -22,6 +22,7 @@ from runtime.events import (
     kind_of,
     run_stream,
     split_decision_stream,
+    split_metadata,
 )
 from runtime.identity import Damage, StreamCheck, Trust, run_root
 from runtime.jobs.journal import started_runs
@@ -39,6 +40,7 @@ class Verdict:
     keys were given by the caller, and not taken from the log. By stream, `hidden` counts the
     events that were checked, but that readers are not shown (a deletion, metadata), and
     `scavenged` those that were removed for good: only their digest was there to be checked.
+    `others` are streams that no run writes, whose events nobody signed: they were not checked.
     """
 
     events: int
@@ -48,6 +50,7 @@ class Verdict:
     pinned: bool
     hidden: Mapping[str, int]
     scavenged: Mapping[str, int]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,9 @@ def verify_store(
     """
     with closing(open_store(path)) as store:
         started = started_runs(store)
-        names = sorted(filterfalse(_is_unsigned, store.streams()), key=lambda n: not _is_system(n))
+        there = list(filterfalse(_is_unsigned, store.streams()))
+        others = tuple(name for name in there if _is_of_others(store, name))
+        names = sorted({*there} - {*others}, key=lambda name: (not _is_system(name), str(name)))
         trusted = _trust(started, names, trust)
         marks = _marks(store, started)
         checked: list[_Checked] = []
@@ -118,7 +123,8 @@ def verify_store(
     hidden = {one.stream: one.hidden for one in checked if one.hidden}
     gone = {one.stream: one.scavenged for one in checked if one.scavenged}
     events = sum(one.length - one.scavenged for one in checked)
-    return Verdict(events, len(names), tuple(damages), roots, trust is not None, hidden, gone)
+    pinned = trust is not None
+    return Verdict(events, len(names), tuple(damages), roots, pinned, hidden, gone, others)
 
 
 def _trust(
@@ -145,6 +151,17 @@ def _is_system(name: object) -> bool:
 def _is_unsigned(name: object) -> bool:
     """Whether a stream is one of the store's own: metadata, links, the books of served runs."""
     return isinstance(name, str) and name.startswith(("$", BOOKS))
+
+
+def _is_of_others(store: EventStore, name: object) -> bool:
+    """Whether no run wrote a stream: it is not named like one of a run, and not signed."""
+    if not isinstance(name, str) or kind_of(name) in ("agent", "system"):
+        return False
+    first = next(iter(store.entries(name, limit=1)), None)
+    try:
+        return not isinstance(first, RecordedEvent) or not split_metadata(first.metadata)
+    except MetadataInvalid:
+        return True
 
 
 def _agents(run: RunStarted) -> frozenset[str]:

@@ -144,6 +144,16 @@ def test_a_foreign_start_does_not_take_over_the_agents_of_a_run(log: Path):
     assert [one.stream for one in verify_store(copy, trust=PINS).damages] == ["system-evil"]
 
 
+def test_streams_of_other_programs_are_named_and_not_checked(log: Path):
+    start = stored(log)[0]
+    order = start._replace(position=1_000, stream="orders-1", type="Placed", data=b"{}")
+    plain = damaged(log, adding(order._replace(metadata=b'{"by":"shop"}')))
+    verdict = verify_store(plain, trust=PINS)
+    assert (verdict.damages, verdict.others) == ((), ("orders-1",))
+    assert verdict.roots == verify_store(log).roots
+    assert_found(damaged(log, adding(order)), "orders-1", 0)
+
+
 def test_a_start_in_the_stream_of_another_run_is_not_believed(log: Path):
     start = stored(log)[0]
     moved = start._replace(position=1_000, stream="system-evil")

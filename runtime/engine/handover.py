@@ -17,12 +17,11 @@ class Handover:
     """From the request of an upgrade until the hosts of its edition have taken over.
 
     Meanwhile those that work go on; no position is decided on by both. `roster` has the
-    hosts that are to take over, `commit` is the one that records where they do.
+    hosts that are to take over.
     """
 
     def __init__(self, request: UpgradeRequested, working: Roster) -> None:
         self.roster = working.successor(request.edition)
-        self.commit: int | None = None
         self._since: Mapping[str, int] = {}
         self._request = request
 
@@ -45,25 +44,18 @@ class Handover:
             stages[name].has_read(reached[name]) for name in reached
         )
 
-    def record(self, stages: Mapping[str, Stage], commit: int) -> Commit:
-        """What records where they take over: behind all that was taken in."""
-        self.commit = commit
-        self._since = {name: stages[name].position for name in self._request.changes}
-        upgrades = tuple(
-            change.model_copy(update={"since": self._since[name]})
-            for name, changes in self._request.changes.items()
-            for change in changes
-        )
-        return Commit(commit, next(iter(stages)), (), notices=(Switched(upgrades),))
+    def take_over(self, stages: Mapping[str, Stage], working: Roster, commit: int) -> list[Command]:
+        """What records, as `commit`, where they take over, and ends the hosts that work.
 
-    def take_over(self, stages: Mapping[str, Stage], working: Roster) -> list[Command]:
-        """What ends the hosts that work; each stage has its key groups handed out anew."""
+        What they decide is committed behind it. Snapshots reflect all that was taken in; each
+        stage has its key groups handed out anew.
+        """
+        self._since = {name: stages[name].position for name in self._request.changes}
         self.roster.follow(working)
         for stage in stages.values():
             stage.hand_over()
-        stops = [StopHost(host) for host in working.records]
         switch = Switch(self._request.edition, self._since, self._request.columns)
-        return [switch, *stops]
+        return [self._record(next(iter(stages)), commit), switch, *map(StopHost, working.records)]
 
     def lose(self, host: int) -> list[Command]:
         """One of the hosts died before it took over; raises `HostDied` as a roster does."""
@@ -78,3 +70,11 @@ class Handover:
         told = "" if why is None else str(why)
         since = self._since if state == "done" else {}
         return UpgradeStats(self._request.edition, state, told, since)
+
+    def _record(self, stage: str, commit: int) -> Commit:
+        upgrades = tuple(
+            change.model_copy(update={"since": self._since[name]})
+            for name, changes in self._request.changes.items()
+            for change in changes
+        )
+        return Commit(commit, stage, (), notices=(Switched(upgrades),))

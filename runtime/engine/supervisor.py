@@ -14,6 +14,7 @@ what came of them. Laws it keeps:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 
 from runtime.engine.autoscaler import Autoscaler, ScalingPolicy
@@ -87,7 +88,7 @@ class Supervisor:
         self._watermarks = dict.fromkeys(self._stages, -1)
         self._draining = self._stopping = self._finished = False
         self._next_commit = 0
-        self._durable = -1
+        self._durable = self._recorded = -1
         self._log = -1
 
     def start(self, log: int, now: float = 0.0) -> list[Command]:
@@ -133,10 +134,12 @@ class Supervisor:
     @property
     def upgrade(self) -> UpgradeStats | None:
         """How the last upgrade that was asked for stands, None if there was none."""
-        over = self._handover
-        if over is None:
-            return self._upgrade
-        return over.stats("switching" if self._switching else "preparing")
+        over, last = self._handover, self._upgrade
+        if over is not None:
+            return over.stats("switching" if self._switching else "preparing")
+        if last is not None and self._durable < self._recorded:
+            return replace(last, state="switching")
+        return last
 
     @property
     def staffed(self) -> bool:
@@ -274,11 +277,9 @@ class Supervisor:
         return self._give_up(message.error) if over is not None and over.has(message.host) else []
 
     def _give_up(self, error: LucentError) -> list[Command]:
-        """No host of the next edition can work: those that do go on, if it is not too late."""
+        """No host of the next edition can work: those that do go on."""
         over, self._handover = self._handover, None
         assert over is not None
-        if over.commit is not None:
-            raise error
         self._upgrade = over.stats("refused", error)
         return over.stop()
 
@@ -287,18 +288,15 @@ class Supervisor:
         over, stages = self._handover, self._stages
         if over is None or not self._switching or self._pending:
             return []
-        if over.commit is not None:
-            commands = over.take_over(stages, self._roster)
-            self._roster, self._handover = over.roster, None
-            self._upgrade = over.stats("done")
-            return commands
         each = stages.values()
         if not all(s.quiet for s in each) or all(s.finished for s in each):
             return []
         if not all(stage.reflected for stage in each):
             return self._reflect()
-        self._next_commit += 1
-        return [over.record(stages, self._next_commit - 1)]
+        self._recorded, self._next_commit = self._next_commit, self._next_commit + 1
+        commands = over.take_over(stages, self._roster, self._recorded)
+        self._roster, self._handover, self._upgrade = over.roster, None, over.stats("done")
+        return commands
 
     def _blame(self, host: int, work: Work) -> list[Command]:
         """A host was lost while it was at `work`."""

@@ -319,19 +319,24 @@ class TestUpgrade:
         """Have hosts take over; returns where."""
         self.ready(driven)
         driven.tell(FeedIdle("one"))
-        (commit,) = driven.ordered(Commit)
-        assert not driven.ordered(Switch), "it is not recorded yet"
-        driven.tell(Committed(commit.number, 0))
         (switch,) = driven.ordered(Switch)
         return switch
 
-    def test_hosts_take_over_once_that_is_recorded(self, driven: Driven) -> None:
+    def test_hosts_take_over_behind_the_commit_that_records_it(self, driven: Driven) -> None:
         switch = self.take_over(driven)
         assert (switch.edition, dict(switch.since)) == (1, {"one": 0})
         assert [stop.host for stop in driven.ordered(StopHost)] == [0, 1]
         assert {restore.host for restore in driven.ordered(Restore)} == {2, 3}
         kinds = [type(command) for command in driven.last]
-        assert kinds.index(Switch) < kinds.index(Restore)
+        assert kinds.index(Commit) < kinds.index(Switch) < kinds.index(Restore)
+
+    def test_it_is_done_when_that_is_durable(self, driven: Driven) -> None:
+        self.take_over(driven)
+        (commit,) = driven.ordered(Commit)
+        states = [driven.supervisor.upgrade]
+        driven.tell(Committed(commit.number, 0))
+        states.append(driven.supervisor.upgrade)
+        assert [stands and stands.state for stands in states] == ["switching", "done"]
 
     def test_what_was_taken_in_is_decided_by_those_who_worked(self, driven: Driven) -> None:
         sends = driven.batch(KEYS, 40)

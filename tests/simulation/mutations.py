@@ -272,32 +272,24 @@ def drops_recorded_too_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Supervisor, "_commit", lazy)
 
 
+def switch_not_recorded(patch: pytest.MonkeyPatch) -> None:
+    """The hosts of an edition take over, and the log does not say so."""
+    record = Handover._record
+    patch.setattr(Handover, "_record", lambda *given: replace(record(*given), notices=()))
+
+
 def switch_recorded_elsewhere(patch: pytest.MonkeyPatch) -> None:
     """The log says that an edition decides from a later position on than it does."""
-    record = Handover.record
+    record = Handover._record
 
-    def later(self: Handover, stages: Mapping[str, Stage], commit: int) -> Commit:
-        recorded = record(self, stages, commit)
+    def later(self: Handover, stage: str, commit: int) -> Commit:
+        recorded = record(self, stage, commit)
         (switched,) = recorded.notices
         assert isinstance(switched, Switched)
         moved = [one.model_copy(update={"since": one.since + 3}) for one in switched.upgrades]
         return replace(recorded, notices=(Switched(tuple(moved)),))
 
-    patch.setattr(Handover, "record", later)
-
-
-def switch_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
-    """The hosts of an edition take over while that is still being written."""
-    switch = Supervisor._switch
-
-    def hasty(self: Supervisor) -> list[Command]:
-        commands, over = switch(self), self._handover
-        if over is not None and over.commit is not None and commands:
-            commands += over.take_over(self._stages, self._roster)
-            self._roster, self._handover = over.roster, None
-        return commands
-
-    patch.setattr(Supervisor, "_switch", hasty)
+    patch.setattr(Handover, "_record", later)
 
 
 MUTATIONS: tuple[Plant, ...] = (
@@ -321,7 +313,7 @@ MUTATIONS: tuple[Plant, ...] = (
     resumed_from_the_checkpoint,
     snapshot_without_its_position,
     state_not_restored,
-    switch_before_it_is_durable,
+    switch_not_recorded,
     switch_recorded_elsewhere,
     takeover_while_a_snapshot_is_written,
     unbounded_retention,

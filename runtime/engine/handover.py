@@ -57,13 +57,15 @@ class Handover:
         return Commit(commit, next(iter(stages)), (), notices=(Switched(upgrades),))
 
     def take_over(self, stages: Mapping[str, Stage], working: Roster) -> list[Command]:
-        """What ends the hosts that work; each stage has its key groups handed out anew."""
-        self.roster.follow(working)
+        """What ends the hosts that work, and starts the spares of those that take over.
+
+        Each stage has its key groups handed out anew.
+        """
         for stage in stages.values():
             stage.hand_over()
         stops = [StopHost(host) for host in working.records]
         switch = Switch(self._request.edition, self._since, self._request.columns)
-        return [switch, *stops]
+        return [switch, *stops, *self.roster.follow(working)]
 
     def lose(self, host: int) -> list[Command]:
         """One of the hosts died before it took over; raises `HostDied` as a roster does."""

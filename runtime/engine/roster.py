@@ -123,10 +123,11 @@ class Roster:
         roster.now, roster._beside = self.now, True
         return roster
 
-    def follow(self, working: Roster) -> None:
+    def follow(self, working: Roster) -> list[Command]:
         """From now on these hosts work, and no longer those of `working`."""
         self._beside = False
         self.spares_wanted = working.spares_wanted
+        return self.fill()
 
     def keep_spares(self) -> list[Command]:
         """From now on keep spares too."""

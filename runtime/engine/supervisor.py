@@ -132,9 +132,8 @@ class Supervisor:
 
     @property
     def upgrade(self) -> UpgradeStats | None:
-        """How the last upgrade that was asked for stands, None if there was none."""
-        over = self._handover
-        if over is None:
+        """How the last upgrade asked for stands, None if there was none. From any thread."""
+        if (over := self._handover) is None:
             return self._upgrade
         return over.stats("switching" if self._switching else "preparing")
 
@@ -247,9 +246,12 @@ class Supervisor:
             try:
                 return over.lose(host)
             except HostDied as error:
-                return self._give_up(error)
+                return self._give_up(over, error)
         work = self._roster.working_on(host)
-        commands = [] if work is None else self._blame(host, work)
+        commands: list[Command] = []
+        if work is not None:
+            stage = self._stages[work.stage]
+            commands = self._commit(stage, *stage.blame(host, work.seq, work.piece))
         for stage in self._stages.values():
             stage.lose(host)
         stop = [StopHost(host, gently=False)] if host in self._roster.records else []
@@ -257,8 +259,9 @@ class Supervisor:
 
     @property
     def _rosters(self) -> list[Roster]:
-        """The hosts that work, and those that are to take over from them."""
-        return [self._roster, *([] if self._handover is None else [self._handover.roster])]
+        """The hosts that work, and those that are to take over from them. From any thread."""
+        over, working = self._handover, self._roster
+        return [working] if over is None or over.roster is working else [working, over.roster]
 
     def _prepare(self, request: UpgradeRequested) -> list[Command]:
         """Begin an upgrade, unless there is one under way."""
@@ -268,15 +271,17 @@ class Supervisor:
         return self._handover.start()
 
     def _refused(self, message: HostRefused) -> list[Command]:
-        if message.host in self._roster.records:
-            raise message.error
+        """Code was changed or is gone: one that works is waited for only if others take over."""
         over = self._handover
-        return self._give_up(message.error) if over is not None and over.has(message.host) else []
+        if over is not None and over.has(message.host):
+            return self._give_up(over, message.error)
+        if over is None and message.host in self._roster.records:
+            raise message.error
+        return self._lose(message.host)
 
-    def _give_up(self, error: LucentError) -> list[Command]:
+    def _give_up(self, over: Handover, error: LucentError) -> list[Command]:
         """No host of the next edition can work: those that do go on, if it is not too late."""
-        over, self._handover = self._handover, None
-        assert over is not None
+        self._handover = None
         if over.commit is not None:
             raise error
         self._upgrade = over.stats("refused", error)
@@ -299,11 +304,6 @@ class Supervisor:
             return self._reflect()
         self._next_commit += 1
         return [over.record(stages, self._next_commit - 1)]
-
-    def _blame(self, host: int, work: Work) -> list[Command]:
-        """A host was lost while it was at `work`."""
-        stage = self._stages[work.stage]
-        return self._commit(stage, *stage.blame(host, work.seq, work.piece))
 
     def _commit(
         self, stage: Stage, events: tuple[Sealed, ...] = (), notices: tuple[Notice, ...] = ()
@@ -393,7 +393,7 @@ class Supervisor:
 
     @property
     def _switching(self) -> bool:
-        return self._handover is not None and self._handover.due(self._stages)
+        return (over := self._handover) is not None and over.due(self._stages)
 
     def _reflect(self) -> list[Command]:
         slots, stages = self._roster.slots, self._stages.values()

@@ -348,6 +348,20 @@ class TestUpgrade:
         (start,) = driven.ordered(StartHost)
         assert start.edition == 1
 
+    def test_spares_of_the_edition_that_takes_over_are_started(self) -> None:
+        driven = Driven(Pooling(1, spares=1), snapshot_events=1).staffed()
+        (send,) = driven.batch(["a"], 1)
+        driven.tell(answer(send), Committed(0, 0), taken(driven.ordered(TakeSnapshot)[0]))
+        driven.tell(Committed(1, 0))
+        assert len(driven.ordered(StartHost)) == 1
+        (first,) = self.ask(driven)
+        driven.tell(FeedIdle("one"), HostReady(first), Committed(2, 0))
+        assert [stop.host for stop in driven.ordered(StopHost)] == [0, 1]
+        (spare,) = driven.ordered(StartHost)
+        assert spare.edition == 1
+        kinds = [type(command) for command in driven.last]
+        assert kinds.index(Switch) < kinds.index(StopHost) < kinds.index(StartHost)
+
     def test_a_host_that_cannot_load_it_ends_the_upgrade_only(self, driven: Driven) -> None:
         (first,) = self.ask(driven)
         driven.tell(HostRefused(first, ConfigError("no such class")))
@@ -376,6 +390,21 @@ class TestUpgrade:
         assert stands is not None
         assert stands.state == "refused"
         assert len(driven.supervisor.hosts()) == 2
+
+    def test_a_host_that_cannot_be_loaded_again_is_waited_for_while_others_take_over(
+        self, driven: Driven
+    ) -> None:
+        (first,) = self.ask(driven)
+        driven.tell(HostLost(0))
+        (again,) = driven.ordered(StartHost)
+        driven.tell(HostRefused(again.host, ConfigError("no such class")))
+        (later,) = driven.ordered(StartHost)
+        assert later.after > 0
+        driven.tell(HostReady(first))
+        (second,) = driven.ordered(StartHost)
+        driven.tell(HostReady(second.host), FeedIdle("one"))
+        driven.tell(Committed(0, 0))
+        assert [stop.host for stop in driven.ordered(StopHost)] == [1, later.host]
 
     def test_a_host_that_works_and_cannot_be_loaded_again_ends_the_run(
         self, driven: Driven

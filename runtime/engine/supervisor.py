@@ -99,7 +99,8 @@ class Supervisor:
     def handle(self, message: Message) -> list[Command]:
         """Take a message; returns what is to be done now, in this order.
 
-        Raises `HostDied` when hosts die again and again while they are started.
+        Raises `HostDied` when hosts die again and again while they are started, or what one was
+        refused for.
         """
         match message:
             case BatchArrived():
@@ -240,7 +241,7 @@ class Supervisor:
     def _scale(self, hosts: int) -> list[Command]:
         return [command for roster in self._rosters for command in roster.scale(hosts)]
 
-    def _lose(self, host: int) -> list[Command]:
+    def _lose(self, host: int, refused: LucentError | None = None) -> list[Command]:
         over = self._handover
         if over is not None and over.has(host):
             try:
@@ -255,7 +256,7 @@ class Supervisor:
         for stage in self._stages.values():
             stage.lose(host)
         stop = [StopHost(host, gently=False)] if host in self._roster.records else []
-        return [*commands, *stop, *self._roster.drop(host)]
+        return [*commands, *stop, *self._roster.drop(host, refused)]
 
     @property
     def _rosters(self) -> list[Roster]:
@@ -271,13 +272,10 @@ class Supervisor:
         return self._handover.start()
 
     def _refused(self, message: HostRefused) -> list[Command]:
-        """Code was changed or is gone: one that works is waited for only if others take over."""
         over = self._handover
         if over is not None and over.has(message.host):
             return self._give_up(over, message.error)
-        if over is None and message.host in self._roster.records:
-            raise message.error
-        return self._lose(message.host)
+        return self._lose(message.host, message.error)
 
     def _give_up(self, over: Handover, error: LucentError) -> list[Command]:
         """No host of the next edition can work: those that do go on, if it is not too late."""

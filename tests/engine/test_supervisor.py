@@ -391,23 +391,30 @@ class TestUpgrade:
         assert stands.state == "refused"
         assert len(driven.supervisor.hosts()) == 2
 
-    def test_a_host_that_cannot_be_loaded_again_is_waited_for_while_others_take_over(
-        self, driven: Driven
-    ) -> None:
-        (first,) = self.ask(driven)
-        driven.tell(HostLost(0))
-        (again,) = driven.ordered(StartHost)
-        driven.tell(HostRefused(again.host, ConfigError("no such class")))
-        (later,) = driven.ordered(StartHost)
-        assert later.after > 0
-        driven.tell(HostReady(first))
-        (second,) = driven.ordered(StartHost)
-        driven.tell(HostReady(second.host), FeedIdle("one"))
-        driven.tell(Committed(0, 0))
-        assert [stop.host for stop in driven.ordered(StopHost)] == [1, later.host]
-
     def test_a_host_that_works_and_cannot_be_loaded_again_ends_the_run(
         self, driven: Driven
     ) -> None:
+        driven.tell(HostLost(0), HostLost(1))
         with pytest.raises(ConfigError, match="no such class"):
-            driven.tell(HostRefused(0, ConfigError("no such class")))
+            driven.tell(HostRefused(2, ConfigError("no such class")))
+
+    def test_it_is_tried_again_while_others_work(self, driven: Driven) -> None:
+        driven.tell(HostLost(0))
+        (again,) = driven.ordered(StartHost)
+        waited = 0.0
+        for _ in range(START_ATTEMPTS - 1):
+            driven.tell(HostRefused(again.host, ConfigError("no such class")))
+            (again,) = driven.ordered(StartHost)
+            waited += again.after
+        assert waited > 30
+        with pytest.raises(ConfigError, match="no such class"):
+            driven.tell(HostRefused(again.host, ConfigError("no such class")))
+
+    def test_others_may_take_over_from_a_host_that_cannot_be_loaded_again(
+        self, driven: Driven
+    ) -> None:
+        driven.tell(HostLost(0))
+        (again,) = driven.ordered(StartHost)
+        driven.tell(HostRefused(again.host, ConfigError("no such class")))
+        self.take_over(driven)
+        assert driven.supervisor.staffed

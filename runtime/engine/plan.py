@@ -128,7 +128,7 @@ def loading(what: str, name: str) -> Iterator[None]:
         yield
     except LucentError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"cannot load {what} {name!r}: {type(error).__name__}: {error}"
         ) from error

@@ -12,7 +12,7 @@ from runtime.cli.running import Address, Hosts, Shell, Store, run_loaded
 from runtime.cli.screen import say
 from runtime.cli.steering import reached
 from runtime.engine.statistics import UpgradeStats
-from runtime.errors import ConfigError, RunConflict, RunMissing
+from runtime.errors import ConfigError, RunConflict, RunMissing, RunSilent
 from runtime.jobs.config import RunConfig, load_config
 from runtime.jobs.connection import AUTO
 
@@ -54,18 +54,13 @@ def _roll(config: RunConfig, address: str) -> None:
     """Ask for the upgrade and wait until its hosts have taken over; Ctrl-C leaves it going."""
     run = config.run.name
     with reached(run, address) as (remote, _):
-        edition = remote.upgrade(config)
-        say(f"run {run!r} goes on while hosts are started that are to take over")
         try:
+            edition = remote.upgrade(config)
+            say(f"run {run!r} goes on while hosts are started that are to take over")
             stands = _settled(remote, edition)
         except KeyboardInterrupt:
-            say(f"left; to see when they take over: lucent status {run}")
+            say(f"left; to see whether they take over: lucent status {run}")
             return
-        except RunMissing:
-            raise RunMissing(
-                f"run {run!r} ended before they took over: 'lucent explain' and 'lucent verify'"
-                " show its log, 'lucent upgrade CONFIG' goes on if it was stopped"
-            ) from None
     if stands.state == "refused":
         raise RunConflict(f"run {run!r} goes on as before: {stands.why}")
     places = ", ".join(f"{stage} from position {at:,}" for stage, at in stands.since.items())
@@ -73,9 +68,18 @@ def _roll(config: RunConfig, address: str) -> None:
 
 
 def _settled(remote: RemoteRun, edition: int) -> UpgradeStats:
-    """How the upgrade ended; raises `RunMissing` if the run did before."""
+    """How the upgrade ended; raises `RunMissing` if the run, or its supervisor, did before."""
     while True:
-        stands = remote.status().upgrade
+        try:
+            stands = remote.status().upgrade
+        except RunSilent:
+            continue
+        except RunMissing:
+            raise RunMissing(
+                f"run {remote.run!r} ended before they were seen to take over: if it goes on, as"
+                f" 'lucent status {remote.run}' tells, ask again; else 'lucent upgrade CONFIG'"
+                " goes on with it if it was stopped"
+            ) from None
         if stands is not None and stands.edition >= edition and stands.state in _ENDED:
             return stands
         time.sleep(_POLL_SECONDS)

@@ -48,14 +48,15 @@ class Handover:
         """What records, as `commit`, where they take over, and ends the hosts that work.
 
         What they decide is committed behind it. Snapshots reflect all that was taken in; each
-        stage has its key groups handed out anew.
+        stage has its key groups handed out anew. Their spares are started.
         """
         self._since = {name: stages[name].position for name in self._request.changes}
-        self.roster.follow(working)
         for stage in stages.values():
             stage.hand_over()
         switch = Switch(self._request.edition, self._since, self._request.columns)
-        return [self._record(next(iter(stages)), commit), switch, *map(StopHost, working.records)]
+        stops = map(StopHost, working.records)
+        record = self._record(next(iter(stages)), commit)
+        return [record, switch, *stops, *self.roster.follow(working)]
 
     def lose(self, host: int) -> list[Command]:
         """One of the hosts died before it took over; raises `HostDied` as a roster does."""

@@ -18,7 +18,7 @@ from runtime.engine.desk import Desk, Edition
 from runtime.engine.host import Host
 from runtime.engine.roster import Pooling
 from runtime.engine.windows import columns_for, warm_up
-from runtime.errors import ConfigError, LucentError
+from runtime.errors import ConfigError, LucentError, RunConflict
 from runtime.identity import SigningKey
 
 UNDECIDED = 2**62
@@ -40,7 +40,8 @@ class AgentPlan:
 
     `strategy` is `module:Class`; `form` is `window` or `event` (drives the strategy event by
     event even where it has a window form). `rank` orders the agents: upstream first. It decides
-    so from position `since` on, and as the `earlier` editions say before.
+    so from position `since` on, and as the `earlier` editions say before. `stamp`, unless it is
+    empty, is what a host must find the strategy to be: files may change while a run goes on.
     """
 
     name: str
@@ -51,6 +52,7 @@ class AgentPlan:
     form: str = "window"
     since: int = 0
     earlier: tuple[EditionPlan, ...] = ()
+    stamp: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def strategies(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ def loading(what: str, name: str) -> Iterator[None]:
         yield
     except LucentError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"cannot load {what} {name!r}: {type(error).__name__}: {error}"
         ) from error
@@ -157,17 +159,32 @@ def signers(plan: RunPlan) -> dict[str, Any]:
 def _desk(plan: RunPlan, agent: AgentPlan) -> Desk:
     last = EditionPlan(agent.since, agent.strategy, agent.parameters)
     editions = tuple(_edition(plan, agent, one) for one in (*agent.earlier, last))
+    found = stamp_of(editions[-1].strategy)
+    if agent.stamp and agent.stamp != found:
+        raise RunConflict(
+            f"agent {agent.name!r} decides with {_told(agent.stamp)}, but {agent.strategy!r} is"
+            f" {_told(found)} by now: put back what it was; to decide with another version:"
+            " lucent upgrade CONFIG"
+        )
     return Desk(agent.name, editions, plan.protocols)
 
 
-def _edition(plan: RunPlan, agent: AgentPlan, edition: EditionPlan) -> Edition:
-    strategy = strategy_class(edition.strategy).configure(edition.parameters)
-    stamp = {
+def stamp_of(strategy: Strategy[Any]) -> dict[str, str]:
+    """What decisions say of the strategy that made them."""
+    return {
         "name": strategy.name,
         "version": strategy.version,
         "parameters": strategy.parameters_digest,
     }
-    line = byline(agent.name, agent.key.did, plan.run_id, stamp, strategy.emits)
+
+
+def _told(stamp: Mapping[str, str]) -> str:
+    return f"{stamp['name']} {stamp['version']} ({stamp['parameters'][:8]})"
+
+
+def _edition(plan: RunPlan, agent: AgentPlan, edition: EditionPlan) -> Edition:
+    strategy = strategy_class(edition.strategy).configure(edition.parameters)
+    line = byline(agent.name, agent.key.did, plan.run_id, stamp_of(strategy), strategy.emits)
     by_event = agent.form == "event"
     decide = partial(event_by_event, strategy) if by_event else strategy.on_window
     return Edition(edition.since, line, strategy, decide, StateCodec(strategy.State))

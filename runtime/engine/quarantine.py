@@ -221,5 +221,7 @@ def _deadly(who: Who, position: int, row: pa.RecordBatch) -> Parked:
 
 
 def _joined(batches: Collection[pa.RecordBatch]) -> pa.RecordBatch:
-    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
-    return table.to_batches()[0]
+    """One batch; columns that some lack, as an upgrade reads more, are null there."""
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    table = pa.concat_tables(tables, promote_options="default")
+    return table.unify_dictionaries().combine_chunks().to_batches()[0]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from runtime.engine.commands import Command, StartHost, StopHost
 from runtime.engine.statistics import HostStats
 from runtime.engine.suspicion import Piece
-from runtime.errors import ConfigError, HostDied
+from runtime.errors import ConfigError, HostDied, LucentError
 
 START_ATTEMPTS = 8
 """So many hosts in a row may be lost before they were ready; then the run ends."""
@@ -123,10 +123,11 @@ class Roster:
         roster.now, roster._beside = self.now, True
         return roster
 
-    def follow(self, working: Roster) -> None:
+    def follow(self, working: Roster) -> list[Command]:
         """From now on these hosts work, and no longer those of `working`."""
         self._beside = False
         self.spares_wanted = working.spares_wanted
+        return self.fill()
 
     def keep_spares(self) -> list[Command]:
         """From now on keep spares too."""
@@ -157,14 +158,17 @@ class Roster:
         self._review()
         return self.fill()
 
-    def drop(self, host: int) -> list[Command]:
-        """A host is lost: a spare takes its slot, or another is started."""
+    def drop(self, host: int, refused: LucentError | None = None) -> list[Command]:
+        """A host is lost: a spare takes its slot, or another is started.
+
+        Raises what one was `refused` for, unless others serve and it was tried a few times only.
+        """
         record = self.records.pop(host, None)
         if record is None:
             return []
         self._under_way.subtract(work.stage for work in record.work.values())
         if not record.ready:
-            self._count_failure()
+            self._count_failure(refused)
         if 0 <= record.slot < self.wanted:
             self._missing.setdefault(record.slot, self.now)
             spare = next((r for r in self.records.values() if r.slot < 0 and r.ready), None)
@@ -257,8 +261,10 @@ class Roster:
         delay = FIRST_DELAY * 2 ** (self._failures - 1) if self._failures else 0.0
         return StartHost(host, min(delay, LONGEST_DELAY), self._edition)
 
-    def _count_failure(self) -> None:
+    def _count_failure(self, refused: LucentError | None) -> None:
         self._failures += 1
+        if refused is not None and (not self.serving or self._failures >= START_ATTEMPTS):
+            raise refused
         if self._failures >= START_ATTEMPTS:
             raise HostDied(
                 f"{self._failures} hosts in a row died while they were started: see their"

@@ -100,7 +100,8 @@ class Supervisor:
     def handle(self, message: Message) -> list[Command]:
         """Take a message; returns what is to be done now, in this order.
 
-        Raises `HostDied` when hosts die again and again while they are started.
+        Raises `HostDied` when hosts die again and again while they are started, or what one was
+        refused for.
         """
         match message:
             case BatchArrived():
@@ -133,10 +134,10 @@ class Supervisor:
 
     @property
     def upgrade(self) -> UpgradeStats | None:
-        """How the last upgrade that was asked for stands, None if there was none."""
+        """How the last upgrade asked for stands, None if there was none. From any thread."""
         over, last = self._handover, self._upgrade
         if over is not None:
-            return over.stats("switching" if self._switching else "preparing")
+            return over.stats("switching" if over.due(self._stages) else "preparing")
         if last is not None and self._durable < self._recorded:
             return replace(last, state="switching")
         return last
@@ -244,24 +245,28 @@ class Supervisor:
     def _scale(self, hosts: int) -> list[Command]:
         return [command for roster in self._rosters for command in roster.scale(hosts)]
 
-    def _lose(self, host: int) -> list[Command]:
+    def _lose(self, host: int, refused: LucentError | None = None) -> list[Command]:
         over = self._handover
         if over is not None and over.has(host):
             try:
                 return over.lose(host)
             except HostDied as error:
-                return self._give_up(error)
+                return self._give_up(over, error)
         work = self._roster.working_on(host)
-        commands = [] if work is None else self._blame(host, work)
+        commands: list[Command] = []
+        if work is not None:
+            stage = self._stages[work.stage]
+            commands = self._commit(stage, *stage.blame(host, work.seq, work.piece))
         for stage in self._stages.values():
             stage.lose(host)
         stop = [StopHost(host, gently=False)] if host in self._roster.records else []
-        return [*commands, *stop, *self._roster.drop(host)]
+        return [*commands, *stop, *self._roster.drop(host, refused)]
 
     @property
     def _rosters(self) -> list[Roster]:
-        """The hosts that work, and those that are to take over from them."""
-        return [self._roster, *([] if self._handover is None else [self._handover.roster])]
+        """The hosts that work, and those that are to take over from them. From any thread."""
+        over, working = self._handover, self._roster
+        return [working] if over is None or over.roster is working else [working, over.roster]
 
     def _prepare(self, request: UpgradeRequested) -> list[Command]:
         """Begin an upgrade, unless there is one under way."""
@@ -271,15 +276,14 @@ class Supervisor:
         return self._handover.start()
 
     def _refused(self, message: HostRefused) -> list[Command]:
-        if message.host in self._roster.records:
-            raise message.error
         over = self._handover
-        return self._give_up(message.error) if over is not None and over.has(message.host) else []
+        if over is not None and over.has(message.host):
+            return self._give_up(over, message.error)
+        return self._lose(message.host, message.error)
 
-    def _give_up(self, error: LucentError) -> list[Command]:
+    def _give_up(self, over: Handover, error: LucentError) -> list[Command]:
         """No host of the next edition can work: those that do go on."""
-        over, self._handover = self._handover, None
-        assert over is not None
+        self._handover = None
         self._upgrade = over.stats("refused", error)
         return over.stop()
 
@@ -297,11 +301,6 @@ class Supervisor:
         commands = over.take_over(stages, self._roster, self._recorded)
         self._roster, self._handover, self._upgrade = over.roster, None, over.stats("done")
         return commands
-
-    def _blame(self, host: int, work: Work) -> list[Command]:
-        """A host was lost while it was at `work`."""
-        stage = self._stages[work.stage]
-        return self._commit(stage, *stage.blame(host, work.seq, work.piece))
 
     def _commit(
         self, stage: Stage, events: tuple[Sealed, ...] = (), notices: tuple[Notice, ...] = ()
@@ -391,7 +390,7 @@ class Supervisor:
 
     @property
     def _switching(self) -> bool:
-        return self._handover is not None and self._handover.due(self._stages)
+        return (over := self._handover) is not None and over.due(self._stages)
 
     def _reflect(self) -> list[Command]:
         slots, stages = self._roster.slots, self._stages.values()

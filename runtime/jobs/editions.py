@@ -100,7 +100,8 @@ class History:
                 f"agent {agent.name!r} decides with {told(last.declared)} since position"
                 f" {last.since}, whose code is not here: put it back, or run the config of that"
             )
-        return replace(agent, strategy=reference, parameters=last.declared["parameters"])
+        parameters, stamp = last.declared["parameters"], _stamp(last.declared)
+        return replace(agent, strategy=reference, parameters=parameters, stamp=stamp)
 
 
 def history(store: EventStore, started: RunStarted) -> History:
@@ -179,6 +180,11 @@ def _rest(agent: Declared) -> dict[str, Any]:
 
 def _changed(upgrade: StrategyUpgraded) -> dict[str, Any]:
     return {field: getattr(upgrade, field) for field in CHANGEABLE}
+
+
+def _stamp(declared: Declared) -> dict[str, str]:
+    fields = {"name": "strategy", "version": "version", "parameters": "parametersDigest"}
+    return {name: declared[field] for name, field in fields.items()}
 
 
 def _is(kind: type[Strategy[Any]], declared: Declared) -> bool:

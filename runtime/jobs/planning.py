@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from runtime.deciding import Agent, Strategy
-from runtime.engine.plan import AgentPlan, RunPlan, StagePlan
+from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, stamp_of
 from runtime.errors import ConfigError, UnknownName
 from runtime.events import (
     NAME,
@@ -210,7 +210,10 @@ def _stages(
         select = tuple(sorted((name, tuple(values)) for name, values in agent.select.items()))
         group = (tuple(sorted(agent.listens)), agent.key, select, above)
         key = keys[agent.name]
-        plan = AgentPlan(agent.name, rank, one.reference, agent.parameters, key, one.form)
+        stamp = stamp_of(one.strategy)
+        plan = AgentPlan(
+            agent.name, rank, one.reference, agent.parameters, key, one.form, stamp=stamp
+        )
         groups.setdefault(group, []).append(plan)
         members.setdefault(group, []).append(one)
     names = {group: "+".join(agent.name for agent in plans) for group, plans in groups.items()}

@@ -12,7 +12,13 @@ from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import (
+    GetTimeoutError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
 from runtime.engine.cluster import RayHosts
 from runtime.engine.named import find_supervisor, runs_going_on, start_supervisor
@@ -85,7 +91,7 @@ class RemoteRun:
         what is wrong with the config, and `RunConflict` for what an upgrade cannot change.
         """
         answer: int | LucentError = self._ask(
-            "run", partial(_upgrade, config), seconds=LOAD_SECONDS
+            "run", partial(_upgrade, config), seconds=LOAD_SECONDS + ANSWER_SECONDS
         )
         if isinstance(answer, LucentError):
             raise answer
@@ -212,10 +218,21 @@ def _upgrade(config: RunConfig, control: RunControl) -> int:
 
 
 def _resolved(question: Question) -> Proposal:
-    """The answer of a process that ends with it."""
-    once: Any = ray.remote(num_cpus=0, max_calls=1, max_retries=3)
-    task = once(_answer)
-    answer: Proposal | LucentError = ray.get(task.remote(question))
+    """The answer of a process that ends with it; `ConfigError` if the strategies end it."""
+    run = question.config.run.name
+    once: Any = ray.remote(num_cpus=0, max_calls=1, max_retries=1)
+    task = once(_answer).remote(question)
+    try:
+        answer: Proposal | LucentError = ray.get(task, timeout=LOAD_SECONDS)
+    except GetTimeoutError:
+        ray.cancel(task, force=True)
+        raise ConfigError(
+            f"the strategies of run {run!r} were not loaded within {LOAD_SECONDS:g} s"
+        ) from None
+    except WorkerCrashedError:
+        raise ConfigError(
+            f"the process that was to load the strategies of run {run!r} died of it"
+        ) from None
     if isinstance(answer, LucentError):
         raise answer
     return answer

@@ -3,13 +3,22 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from runtime.engine.cursor import read_stage_cursor, stage_cursor
 from runtime.engine.ipc import write_ipc
-from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers, strategy_class
-from runtime.errors import ConfigError, StoreDamaged, UnknownName
+from runtime.engine.plan import (
+    AgentPlan,
+    RunPlan,
+    StagePlan,
+    build_host,
+    signers,
+    stamp_of,
+    strategy_class,
+)
+from runtime.errors import ConfigError, RunConflict, StoreDamaged, UnknownName
 from runtime.identity import SigningKey, VerifyingKey
 from tests.support.rows import observed
 from tests.support.strategies import HERE, Watch
@@ -52,6 +61,18 @@ def test_a_strategy_is_found_by_module_and_class():
 def test_what_is_no_strategy_is_refused(reference: str):
     with pytest.raises(ConfigError, match=r"strategy|Strategy"):
         strategy_class(reference)
+
+
+def test_a_host_refuses_code_that_is_not_what_its_plan_was_made_of():
+    (stage,) = (made := plan(every=3)).stages
+    stamp = stamp_of(Watch.configure({"every": 3}))
+    for field, found in (("name", "other"), ("version", "other"), ("parameters", "0" * 16)):
+        agent = replace(stage.agents[0], stamp=stamp | {field: found})
+        changed = replace(made, stages=(replace(stage, agents=(agent,)),))
+        with pytest.raises(RunConflict, match=rf"'watcher' decides with .*{found[:8]}.*, but"):
+            build_host(changed)
+    agent = replace(stage.agents[0], stamp=stamp)
+    build_host(replace(made, stages=(replace(stage, agents=(agent,)),)))
 
 
 def test_a_host_of_a_plan_checks_its_parameters():

@@ -353,6 +353,20 @@ class TestUpgrade:
         (start,) = driven.ordered(StartHost)
         assert start.edition == 1
 
+    def test_spares_of_the_edition_that_takes_over_are_started(self) -> None:
+        driven = Driven(Pooling(1, spares=1), snapshot_events=1).staffed()
+        (send,) = driven.batch(["a"], 1)
+        driven.tell(answer(send), Committed(0, 0), taken(driven.ordered(TakeSnapshot)[0]))
+        driven.tell(Committed(1, 0))
+        assert len(driven.ordered(StartHost)) == 1
+        (first,) = self.ask(driven)
+        driven.tell(FeedIdle("one"), HostReady(first), Committed(2, 0))
+        assert [stop.host for stop in driven.ordered(StopHost)] == [0, 1]
+        (spare,) = driven.ordered(StartHost)
+        assert spare.edition == 1
+        kinds = [type(command) for command in driven.last]
+        assert kinds.index(Switch) < kinds.index(StopHost) < kinds.index(StartHost)
+
     def test_a_host_that_cannot_load_it_ends_the_upgrade_only(self, driven: Driven) -> None:
         (first,) = self.ask(driven)
         driven.tell(HostRefused(first, ConfigError("no such class")))
@@ -385,5 +399,27 @@ class TestUpgrade:
     def test_a_host_that_works_and_cannot_be_loaded_again_ends_the_run(
         self, driven: Driven
     ) -> None:
+        driven.tell(HostLost(0), HostLost(1))
         with pytest.raises(ConfigError, match="no such class"):
-            driven.tell(HostRefused(0, ConfigError("no such class")))
+            driven.tell(HostRefused(2, ConfigError("no such class")))
+
+    def test_it_is_tried_again_while_others_work(self, driven: Driven) -> None:
+        driven.tell(HostLost(0))
+        (again,) = driven.ordered(StartHost)
+        waited = 0.0
+        for _ in range(START_ATTEMPTS - 1):
+            driven.tell(HostRefused(again.host, ConfigError("no such class")))
+            (again,) = driven.ordered(StartHost)
+            waited += again.after
+        assert waited > 30
+        with pytest.raises(ConfigError, match="no such class"):
+            driven.tell(HostRefused(again.host, ConfigError("no such class")))
+
+    def test_others_may_take_over_from_a_host_that_cannot_be_loaded_again(
+        self, driven: Driven
+    ) -> None:
+        driven.tell(HostLost(0))
+        (again,) = driven.ordered(StartHost)
+        driven.tell(HostRefused(again.host, ConfigError("no such class")))
+        self.take_over(driven)
+        assert driven.supervisor.staffed

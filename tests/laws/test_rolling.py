@@ -11,6 +11,7 @@ import pytest
 
 from runtime.engine.commands import HostsCommand, Send
 from runtime.engine.local import LocalHosts
+from runtime.engine.messages import ReleaseRequested
 from runtime.engine.plan import RunPlan
 from runtime.engine.statistics import UpgradeStats
 from runtime.errors import LucentError, RunConflict
@@ -132,6 +133,23 @@ def test_later_stages_take_over_too(tmp_path: Path) -> None:
         store={"path": "again.db"},
     )
     assert execute(prepare(replayed), LocalHosts, RunControl()).root == ended.outcome.root
+
+
+def test_what_was_held_before_and_behind_it_is_released_together(tmp_path: Path) -> None:
+    write_rates(tmp_path / "rates.parquet", 100, shift=0.48)
+    run = {"name": "study", "snapshot_events": 20}
+    before, now = (
+        job(tmp_path, run=run, agents=[watcher(every=1), follower(strategy=f"{HERE}:{name}")])
+        for name in ("FollowAfraid", "FollowLonger")
+    )
+    ended = Rolled(before, now)
+    assert kinds(ended.outcome.store).count("StrategyUpgraded") == 1
+    parked = [who for those in ended.control.status().parked.values() for who in those]
+    assert parked
+    releases = tuple(map(ReleaseRequested, parked))
+    released = execute(replace(prepare(now), releases=releases), LocalHosts, RunControl())
+    assert released.completed
+    assert not verify_store(released.store).damages
 
 
 @pytest.mark.parametrize("deadly", [12, 25, 40])

@@ -106,6 +106,17 @@ class FollowLonger(Follow):
         yield Decision("hold", 1.0, features={"pool": event.origin, "before": before})
 
 
+class FollowAfraid(Follow):
+    """An earlier version of `Follow`, which raises on a yield above one half."""
+
+    version = "0"
+
+    def on_event(self, state: Seen, event: Event) -> Decided:
+        if getattr(event, "yield") > 50.0:
+            raise ZeroDivisionError("no such yield")
+        return super().on_event(state, event)
+
+
 class Windowed(Strategy[Seen]):
     """Names the aggregate on every row; written for windows only."""
 

@@ -24,11 +24,13 @@ from runtime.store import EventStore
 class Question:
     """A run and the config that it is to be upgraded to, as data that any process can answer.
 
-    `reached` says for each agent how far its decisions in the log reach: behind that position.
+    `reached` says for each agent how far its decisions in the log reach: behind that position;
+    `heard` whose decisions it takes in.
     """
 
     past: History
     reached: Mapping[str, int]
+    heard: Mapping[str, frozenset[str]]
     config: RunConfig
     keys: Mapping[str, SigningKey]
 
@@ -52,9 +54,9 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """A run that goes on: its name, its store, the keys of its agents, its hosts."""
+    """A run that goes on: its plan when it began, its store, the keys of its agents, its hosts."""
 
-    run: str
+    plan: RunPlan
     store: EventStore
     keys: Mapping[str, SigningKey]
     hosts: Hosts
@@ -78,20 +80,22 @@ class Upgrading:
         Returns as soon as its hosts are being started. Raises what `resolve` does, and
         `RunConflict` while another upgrade is under way.
         """
+        going = self._run
         with self._lock:
             stands = self._supervisor.upgrade
             seen = 0 if stands is None else stands.edition
             under_way = stands is not None and stands.state in ("preparing", "switching")
             if seen != self._edition or under_way:
                 raise RunConflict(
-                    f"run {self._run.run!r} is being upgraded: wait for that, then ask again"
+                    f"run {going.plan.run!r} is being upgraded: wait for that, then ask again"
                 )
-            past = history_of(self._run.store, self._run.run)
+            past = history_of(going.store, going.plan.run)
             assert past is not None, "a run that goes on is in its store"
-            reached = {name: _reach(self._run.store, name) for name in self._run.keys}
-            proposal = resolve(Question(past, reached, config, self._run.keys))
+            reached = {name: _reach(going.store, name) for name in going.keys}
+            heard = _heard(going.plan)
+            proposal = resolve(Question(past, reached, heard, config, going.keys))
             self._edition += 1
-            self._run.hosts.prepare(self._edition, proposal.plan)
+            going.hosts.prepare(self._edition, proposal.plan)
             self._post(proposal.request(self._edition))
             return self._edition
 
@@ -119,6 +123,7 @@ def propose(question: Question) -> Proposal:
             f"run {run!r} differs by more than strategies, versions and parameters of its agents:"
             " an upgrade cannot change that"
         )
+    _refuse_rerouting(question.heard, _heard(plan))
     names = past.changed(declared)
     if not names:
         raise RunConflict(f"run {run!r} decides with what this config says already")
@@ -136,6 +141,25 @@ def propose(question: Question) -> Proposal:
         {stage.name: max(question.reached[one.name] for one in stage.agents) for stage in stages},
         {stage.name: columns_of(stage) for stage in stages if stage.upstream},
     )
+
+
+def _heard(plan: RunPlan) -> dict[str, frozenset[str]]:
+    return {
+        agent.name: frozenset(stage.upstream) for stage in plan.stages for agent in stage.agents
+    }
+
+
+def _refuse_rerouting(
+    before: Mapping[str, frozenset[str]], now: Mapping[str, frozenset[str]]
+) -> None:
+    """Where decisions go is settled when a run begins or is resumed."""
+    for agent, heard in now.items():
+        if heard != before[agent]:
+            told, was = (", ".join(sorted(names)) for names in (heard, before[agent]))
+            raise RunConflict(
+                f"{agent!r} would hear {told}, not {was}, by what their strategies emit: that is"
+                " not changed while a run goes on"
+            )
 
 
 def _reach(store: EventStore, agent: str) -> int:

@@ -23,6 +23,7 @@ from runtime.jobs.rolling import Proposal, Question, Resolve, propose
 from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
 from tests.laws.test_upgrade import EVERY, EVERY_SECOND, agents, decided, switch
+from tests.support import strategies
 from tests.support.jobs import (
     Killed,
     follower,
@@ -32,7 +33,7 @@ from tests.support.jobs import (
     watcher,
     write_rates,
 )
-from tests.support.strategies import HERE
+from tests.support.strategies import HERE, Watch
 
 AFTER = 9
 """Parts that hosts are sent before the upgrade is asked for."""
@@ -166,6 +167,21 @@ def test_a_supervisor_that_is_started_again_goes_on_with_what_took_over(
     assert not verify_store(again.store).damages
 
 
+def test_it_needs_nothing_of_the_code_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strategies, "Before", Watch, raising=False)
+    write_rates(tmp_path / "rates.parquet", 100)
+    before = job(tmp_path, **agents(EVERY_SECOND, "Before"))
+    with pytest.raises(Killed):
+        Rolled(before, job(tmp_path, **agents(EVERY, "WatchLonger")), deadly=40)
+    second = prepare(before)
+    monkeypatch.delattr(strategies, "Before")
+    again = execute(replace(second, again=True), LocalHosts, RunControl())
+    assert again.completed
+    assert {every for _, every in decided(again.store).values()} == {1, 2}
+
+
 def test_the_config_before_is_refused_from_then_on(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         rolled(tmp_path, agents(EVERY), deadly=40)
@@ -211,6 +227,20 @@ def test_what_is_no_upgrade_is_refused_and_changes_nothing(
     assert ended.upgrade is None
     assert ended.outcome.completed
     assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
+
+
+def test_who_hears_whom_is_not_changed_while_a_run_goes_on(tmp_path: Path) -> None:
+    write_rates(tmp_path / "rates.parquet", 100)
+
+    def with_second(**changes: Any) -> RunConfig:
+        second = watcher("second") | changes
+        return job(tmp_path, agents=[watcher(), second, follower()])
+
+    quiet = with_second(strategy=f"{HERE}:Windowed", parameters={})
+    ended = Rolled(quiet, with_second())
+    (refused,) = ended.refused
+    assert "'follower' would hear second, watcher, not watcher" in str(refused)
+    assert ended.outcome.completed
 
 
 def test_one_upgrade_at_a_time(tmp_path: Path) -> None:

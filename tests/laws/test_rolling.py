@@ -40,17 +40,20 @@ AFTER = 9
 
 
 class RollingHosts(LocalHosts):
-    """Asks for an upgrade when so many parts were sent, and dies at another number of them."""
+    """Asks for an upgrade `after` so many parts of a stage, and dies at a `deadly` number."""
 
     ask: Callable[[], object]
     parts = 0
     deadly = -1
+    stage = ""
+    after = AFTER
 
     def carry_out(self, command: HostsCommand) -> None:
         super().carry_out(command)
-        self.parts += isinstance(command, Send)
-        if isinstance(command, Send) and self.parts == AFTER:
-            self.ask()
+        if isinstance(command, Send) and command.stage.startswith(self.stage):
+            self.parts += 1
+            if self.parts == self.after:
+                self.ask()
         if self.parts == self.deadly:
             raise Killed
 
@@ -59,11 +62,11 @@ class Rolled:
     """A run that is upgraded while it goes on: how it ended, and what became of the upgrade."""
 
     def __init__(
-        self, before: RunConfig, now: RunConfig, resolve: Resolve = propose, deadly: int = -1
+        self, before: RunConfig, now: RunConfig, resolve: Resolve = propose, **settings: Any
     ) -> None:
         self.control = RunControl()
         self.refused: list[LucentError] = []
-        self._now, self._resolve, self._deadly = now, resolve, deadly
+        self._now, self._resolve, self._settings = now, resolve, settings
         self.outcome: Outcome = execute(prepare(before), self._hosts, self.control)
 
     @property
@@ -78,7 +81,9 @@ class Rolled:
 
     def _hosts(self, plan: RunPlan, post: Any, load: Any) -> RollingHosts:
         hosts = RollingHosts(plan, post, load)
-        hosts.ask, hosts.deadly = self.ask, self._deadly
+        hosts.ask = self.ask
+        for name, value in self._settings.items():
+            setattr(hosts, name, value)
         return hosts
 
 
@@ -143,7 +148,7 @@ def test_what_was_held_before_and_behind_it_is_released_together(tmp_path: Path)
         job(tmp_path, run=run, agents=[watcher(every=1), follower(strategy=f"{HERE}:{name}")])
         for name in ("FollowAfraid", "FollowLonger")
     )
-    ended = Rolled(before, now)
+    ended = Rolled(before, now, stage="follower", after=2)
     assert kinds(ended.outcome.store).count("StrategyUpgraded") == 1
     parked = [who for those in ended.control.status().parked.values() for who in those]
     assert parked

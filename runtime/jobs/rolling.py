@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from threading import Lock
 
+from runtime.engine.commands import Restore
+from runtime.engine.keygroups import GROUPS
 from runtime.engine.messages import UpgradeRequested
-from runtime.engine.plan import UNDECIDED, RunPlan, columns_of
+from runtime.engine.plan import UNDECIDED, RunPlan, StagePlan, build_host, columns_of
 from runtime.engine.runner import Hosts, Post
 from runtime.engine.supervisor import Supervisor
-from runtime.errors import RunConflict
+from runtime.errors import RunConflict, SnapshotDamaged
 from runtime.events import StrategyUpgraded, read_metadata
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
@@ -19,18 +22,22 @@ from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.upgrade import history_of
 from runtime.store import EventStore
 
+SOME = 32
+"""Of so many key groups at a time the state is looked for that an upgrade has to read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """A run and the config that it is to be upgraded to, as data that any process can answer.
 
     `reached` says for each agent how far its decisions in the log reach: behind that position;
-    `heard` whose decisions it takes in.
+    `heard` whose decisions it takes in. `states` has some of the state that each stage left.
     """
 
     past: History
     reached: Mapping[str, int]
     heard: Mapping[str, frozenset[str]]
+    states: Mapping[str, Mapping[int, bytes]]
     config: RunConfig
     keys: Mapping[str, SigningKey]
 
@@ -92,8 +99,8 @@ class Upgrading:
             past = history_of(going.store, going.plan.run)
             assert past is not None, "a run that goes on is in its store"
             reached = {name: _reach(going.store, name) for name in going.keys}
-            heard = _heard(going.plan)
-            proposal = resolve(Question(past, reached, heard, config, going.keys))
+            heard, states = _heard(going.plan), _states(going.store, going.plan)
+            proposal = resolve(Question(past, reached, heard, states, config, going.keys))
             self._edition += 1
             going.hosts.prepare(self._edition, proposal.plan)
             self._post(proposal.request(self._edition))
@@ -104,8 +111,9 @@ def propose(question: Question) -> Proposal:
     """What an upgrade comes to.
 
     To be called in a process of its own: one that has imported a module does not see what
-    changed in it. Raises `ConfigError` and other errors of a config, and `RunConflict` if
-    nothing changed, or more than an upgrade may change.
+    changed in it. Raises `ConfigError` and other errors of a config, `RunConflict` if nothing
+    changed, or more than an upgrade may change, and `StateInvalid` if what is new cannot read
+    the state that was left.
     """
     past, config = question.past, question.config
     run = past.started.run
@@ -129,6 +137,7 @@ def propose(question: Question) -> Proposal:
         raise RunConflict(f"run {run!r} decides with what this config says already")
     upgrades = upgrades_of(names, past.resumed(plan), declared, dict.fromkeys(names, UNDECIDED))
     plan = past.with_upgrades(upgrades).resumed(plan)
+    _refuse_unreadable(plan, question.states)
     stages = [one for one in plan.stages if {agent.name for agent in one.agents} & {*names}]
     return Proposal(
         plan,
@@ -160,6 +169,43 @@ def _refuse_rerouting(
                 f"{agent!r} would hear {told}, not {was}, by what their strategies emit: that is"
                 " not changed while a run goes on"
             )
+
+
+def _states(store: EventStore, plan: RunPlan) -> dict[str, dict[int, bytes]]:
+    """The state of a few key groups of each stage, as far as snapshots hold any."""
+    return {stage.name: _some_parts(store, f"{plan.run}/{stage.name}") for stage in plan.stages}
+
+
+def _some_parts(store: EventStore, name: str) -> dict[int, bytes]:
+    with suppress(SnapshotDamaged):
+        for first in range(0, GROUPS, SOME):
+            snapshot = store.snapshot(name, range(first, first + SOME))
+            if snapshot is None:
+                break
+            if snapshot.parts:
+                return dict(snapshot.parts)
+    return {}
+
+
+def _refuse_unreadable(plan: RunPlan, states: Mapping[str, Mapping[int, bytes]]) -> None:
+    """Have a host read what was left, with none but the newest editions."""
+    host = build_host(replace(plan, stages=tuple(map(_newest, plan.stages))))
+    for stage, parts in states.items():
+        host.restore(Restore(0, stage, tuple(parts), stored=True), parts)
+
+
+def _newest(stage: StagePlan) -> StagePlan:
+    agents = tuple(
+        replace(
+            agent,
+            earlier=tuple(
+                replace(one, strategy=agent.strategy, parameters=agent.parameters)
+                for one in agent.earlier
+            ),
+        )
+        for agent in stage.agents
+    )
+    return replace(stage, agents=agents)
 
 
 def _reach(store: EventStore, agent: str) -> int:

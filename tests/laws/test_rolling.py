@@ -234,6 +234,14 @@ def test_what_is_no_upgrade_is_refused_and_changes_nothing(
     assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
 
 
+def test_a_state_that_cannot_be_read_on_is_refused(tmp_path: Path) -> None:
+    ended = rolled(tmp_path, agents(EVERY, "WatchOtherwise"), after=40)
+    (refused,) = ended.refused
+    assert "does not fit state SeenOtherwise" in str(refused)
+    assert ended.outcome.completed
+    assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
+
+
 def test_who_hears_whom_is_not_changed_while_a_run_goes_on(tmp_path: Path) -> None:
     write_rates(tmp_path / "rates.parquet", 100)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -138,7 +138,14 @@ def propose(question: Question) -> Proposal:
     upgrades = upgrades_of(names, past.resumed(plan), declared, dict.fromkeys(names, UNDECIDED))
     plan = past.with_upgrades(upgrades).resumed(plan)
     _refuse_unreadable(plan, question.states)
-    stages = [one for one in plan.stages if {agent.name for agent in one.agents} & {*names}]
+    return _proposal(plan, upgrades, question.reached)
+
+
+def _proposal(
+    plan: RunPlan, upgrades: Sequence[StrategyUpgraded], reached: Mapping[str, int]
+) -> Proposal:
+    names = {one.agent for one in upgrades}
+    stages = [one for one in plan.stages if {agent.name for agent in one.agents} & names]
     return Proposal(
         plan,
         {
@@ -147,7 +154,7 @@ def propose(question: Question) -> Proposal:
             )
             for stage in stages
         },
-        {stage.name: max(question.reached[one.name] for one in stage.agents) for stage in stages},
+        {stage.name: max(reached[one.name] for one in stage.agents) for stage in stages},
         {stage.name: columns_of(stage) for stage in stages if stage.upstream},
     )
 

@@ -56,6 +56,11 @@ class Strategy(Generic[S]):
         missing = [name for name in ("name", "version", "State") if not hasattr(cls, name)]
         if missing:
             raise TypeError(f"strategy {cls.__qualname__} does not declare {', '.join(missing)}")
+        for what, value in (("name", cls.name), ("version", cls.version)):
+            if not isinstance(value, str):
+                raise TypeError(
+                    f"strategy {cls.__qualname__} has the {what} {value!r}: it must be text"
+                )
         if cls.on_event is Strategy.on_event and cls.on_window is Strategy.on_window:
             raise TypeError(f"strategy {cls.__qualname__} has neither on_event nor on_window")
         for name, kind in cls.inputs.items():

@@ -23,8 +23,8 @@ from runtime.engine.runner import Hosts, Load, Post, Runner, StageFeed
 from runtime.engine.spec import StageSpec
 from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import Supervisor
-from runtime.errors import RunConflict, RunInterrupted, SnapshotDamaged
-from runtime.events import RunCompleted, RunPaused, run_stream
+from runtime.errors import RunConflict, RunInterrupted, SnapshotDamaged, StoreMissing
+from runtime.events import RunCompleted, RunPaused, StrategyUpgraded, run_stream
 from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
@@ -35,7 +35,7 @@ from runtime.jobs.journal import Journal, started_runs
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
 from runtime.jobs.rolling import Going
-from runtime.jobs.upgrade import Adopted, adopt, follow, replayed
+from runtime.jobs.upgrade import Adopted, adopt, follow, replayed, upgraded
 from runtime.store import EventStore, Fence, open_store, shown
 
 LOCK_WAIT = 10.0
@@ -97,7 +97,8 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
     its input was read and found usable; stopped before that, it raises `RunInterrupted`.
     """
     with closing(open_feed(job.config)) as feed:
-        plan, declared = plan_run(job.config, appoint(job.config), job.keys, feed.digests())
+        appointed = appoint(job.config, _upgraded(job.config) if job.again else None)
+        plan, declared = plan_run(job.config, appointed, job.keys, feed.digests())
         control.enter("opening the store")
         with closing(_opened(job.config)) as store:
             adopted = _adopted(store, plan, declared, job)
@@ -127,6 +128,15 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
                 releases=job.releases,
             )
             return _carry_out(ground, start_hosts, control)
+
+
+def _upgraded(config: RunConfig) -> Mapping[str, StrategyUpgraded]:
+    """What agents were last upgraded to before the supervisor died, by name."""
+    try:
+        with closing(open_store(config.store_place)) as store:
+            return upgraded(store, config.run.name)
+    except StoreMissing:
+        return {}
 
 
 def _opened(config: RunConfig) -> EventStore:
@@ -214,7 +224,7 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     hosts = start_hosts(plan, runner.post, _loader(store, plan))
     for release in ground.releases:
         control.release(release.who, drop=release.drop)
-    control.attach(runner, supervisor, Going(plan.run, store, ground.keys, hosts))
+    control.attach(runner, supervisor, Going(plan, store, ground.keys, hosts))
     try:
         committing = ground.committing
         committer = Committer(store, committing.fence, committing.author, runner.post)

@@ -15,6 +15,7 @@ from runtime.errors import ConfigError, UnknownName
 from runtime.events import (
     NAME,
     Registry,
+    StrategyUpgraded,
     event_type,
     id_text,
     named_id,
@@ -54,13 +55,16 @@ class Appointed:
         }
 
 
-def appoint(config: RunConfig) -> list[Appointed]:
+def appoint(
+    config: RunConfig, upgrades: Mapping[str, StrategyUpgraded] | None = None
+) -> list[Appointed]:
     """The agents of a config, upstream first; raises `ConfigError`.
 
-    Modules beside the config are found too.
+    Modules beside the config are found too. An agent that was upgraded decides with what its
+    upgrade says, and not with what the config does.
     """
     look_in(config.base)
-    appointed = [_appoint(one) for one in config.agents]
+    appointed = [_appoint(one, upgrades or {}) for one in config.agents]
     names = [one.agent.name for one in appointed]
     for name in names:
         if names.count(name) > 1:
@@ -128,8 +132,11 @@ def _check_routes(config: RunConfig, appointed: Sequence[Appointed]) -> None:
             )
 
 
-def _appoint(config: AgentConfig) -> Appointed:
+def _appoint(config: AgentConfig, upgrades: Mapping[str, StrategyUpgraded]) -> Appointed:
     agent = _agent(config)
+    latest = upgrades.get(agent.name)
+    if latest is not None:
+        agent = replace(agent, strategy=latest.reference, parameters=latest.parameters)
     if not NAME.fullmatch(agent.name):
         raise ConfigError(f"{agent.name!r} cannot name an agent: use letters, digits, '.-_'")
     kinds = [event_type(name) for name in agent.listens]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from threading import Lock
 
+from runtime.engine.commands import Restore
+from runtime.engine.keygroups import GROUPS
 from runtime.engine.messages import UpgradeRequested
-from runtime.engine.plan import UNDECIDED, RunPlan, columns_of
+from runtime.engine.plan import UNDECIDED, RunPlan, StagePlan, build_host, columns_of
 from runtime.engine.runner import Hosts, Post
 from runtime.engine.supervisor import Supervisor
-from runtime.errors import RunConflict
+from runtime.errors import RunConflict, SnapshotDamaged
 from runtime.events import StrategyUpgraded, read_metadata
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
@@ -19,16 +22,22 @@ from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.upgrade import history_of
 from runtime.store import EventStore
 
+SOME = 32
+"""Of so many key groups at a time the state is looked for that an upgrade has to read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """A run and the config that it is to be upgraded to, as data that any process can answer.
 
-    `reached` says for each agent how far its decisions in the log reach: behind that position.
+    `reached` says for each agent how far its decisions in the log reach: behind that position;
+    `heard` whose decisions it takes in. `states` has some of the state that each stage left.
     """
 
     past: History
     reached: Mapping[str, int]
+    heard: Mapping[str, frozenset[str]]
+    states: Mapping[str, Mapping[int, bytes]]
     config: RunConfig
     keys: Mapping[str, SigningKey]
 
@@ -52,9 +61,9 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """A run that goes on: its name, its store, the keys of its agents, its hosts."""
+    """A run that goes on: its plan when it began, its store, the keys of its agents, its hosts."""
 
-    run: str
+    plan: RunPlan
     store: EventStore
     keys: Mapping[str, SigningKey]
     hosts: Hosts
@@ -78,20 +87,22 @@ class Upgrading:
         Returns as soon as its hosts are being started. Raises what `resolve` does, and
         `RunConflict` while another upgrade is under way.
         """
+        going = self._run
         with self._lock:
             stands = self._supervisor.upgrade
             seen = 0 if stands is None else stands.edition
             under_way = stands is not None and stands.state in ("preparing", "switching")
             if seen != self._edition or under_way:
                 raise RunConflict(
-                    f"run {self._run.run!r} is being upgraded: wait for that, then ask again"
+                    f"run {going.plan.run!r} is being upgraded: wait for that, then ask again"
                 )
-            past = history_of(self._run.store, self._run.run)
+            past = history_of(going.store, going.plan.run)
             assert past is not None, "a run that goes on is in its store"
-            reached = {name: _reach(self._run.store, name) for name in self._run.keys}
-            proposal = resolve(Question(past, reached, config, self._run.keys))
+            reached = {name: _reach(going.store, name) for name in going.keys}
+            heard, states = _heard(going.plan), _states(going.store, going.plan)
+            proposal = resolve(Question(past, reached, heard, states, config, going.keys))
             self._edition += 1
-            self._run.hosts.prepare(self._edition, proposal.plan)
+            going.hosts.prepare(self._edition, proposal.plan)
             self._post(proposal.request(self._edition))
             return self._edition
 
@@ -100,8 +111,9 @@ def propose(question: Question) -> Proposal:
     """What an upgrade comes to.
 
     To be called in a process of its own: one that has imported a module does not see what
-    changed in it. Raises `ConfigError` and other errors of a config, and `RunConflict` if
-    nothing changed, or more than an upgrade may change.
+    changed in it. Raises `ConfigError` and other errors of a config, `RunConflict` if nothing
+    changed, or more than an upgrade may change, and `StateInvalid` if what is new cannot read
+    the state that was left.
     """
     past, config = question.past, question.config
     run = past.started.run
@@ -119,12 +131,21 @@ def propose(question: Question) -> Proposal:
             f"run {run!r} differs by more than strategies, versions and parameters of its agents:"
             " an upgrade cannot change that"
         )
+    _refuse_rerouting(question.heard, _heard(plan))
     names = past.changed(declared)
     if not names:
         raise RunConflict(f"run {run!r} decides with what this config says already")
     upgrades = upgrades_of(names, past.resumed(plan), declared, dict.fromkeys(names, UNDECIDED))
     plan = past.with_upgrades(upgrades).resumed(plan)
-    stages = [one for one in plan.stages if {agent.name for agent in one.agents} & {*names}]
+    _refuse_unreadable(plan, question.states)
+    return _proposal(plan, upgrades, question.reached)
+
+
+def _proposal(
+    plan: RunPlan, upgrades: Sequence[StrategyUpgraded], reached: Mapping[str, int]
+) -> Proposal:
+    names = {one.agent for one in upgrades}
+    stages = [one for one in plan.stages if {agent.name for agent in one.agents} & names]
     return Proposal(
         plan,
         {
@@ -133,9 +154,65 @@ def propose(question: Question) -> Proposal:
             )
             for stage in stages
         },
-        {stage.name: max(question.reached[one.name] for one in stage.agents) for stage in stages},
+        {stage.name: max(reached[one.name] for one in stage.agents) for stage in stages},
         {stage.name: columns_of(stage) for stage in stages if stage.upstream},
     )
+
+
+def _heard(plan: RunPlan) -> dict[str, frozenset[str]]:
+    return {
+        agent.name: frozenset(stage.upstream) for stage in plan.stages for agent in stage.agents
+    }
+
+
+def _refuse_rerouting(
+    before: Mapping[str, frozenset[str]], now: Mapping[str, frozenset[str]]
+) -> None:
+    """Where decisions go is settled when a run begins or is resumed."""
+    for agent, heard in now.items():
+        if heard != before[agent]:
+            told, was = (", ".join(sorted(names)) for names in (heard, before[agent]))
+            raise RunConflict(
+                f"{agent!r} would hear {told}, not {was}, by what their strategies emit: that is"
+                " not changed while a run goes on"
+            )
+
+
+def _states(store: EventStore, plan: RunPlan) -> dict[str, dict[int, bytes]]:
+    """The state of a few key groups of each stage, as far as snapshots hold any."""
+    return {stage.name: _some_parts(store, f"{plan.run}/{stage.name}") for stage in plan.stages}
+
+
+def _some_parts(store: EventStore, name: str) -> dict[int, bytes]:
+    with suppress(SnapshotDamaged):
+        for first in range(0, GROUPS, SOME):
+            snapshot = store.snapshot(name, range(first, first + SOME))
+            if snapshot is None:
+                break
+            if snapshot.parts:
+                return dict(snapshot.parts)
+    return {}
+
+
+def _refuse_unreadable(plan: RunPlan, states: Mapping[str, Mapping[int, bytes]]) -> None:
+    """Have a host read what was left, with none but the newest editions."""
+    host = build_host(replace(plan, stages=tuple(map(_newest, plan.stages))))
+    for stage, parts in states.items():
+        host.restore(Restore(0, stage, tuple(parts), stored=True), parts)
+
+
+def _newest(stage: StagePlan) -> StagePlan:
+    agents = tuple(
+        replace(
+            agent,
+            earlier=tuple(
+                replace(one, strategy=agent.strategy, parameters=agent.parameters)
+                for one in agent.earlier
+            ),
+        )
+        for agent in stage.agents
+    )
+    return replace(stage, agents=agents)
 
 
 def _reach(store: EventStore, agent: str) -> int:

@@ -105,6 +105,14 @@ def follow(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: boo
     return Adopted(past.followed(plan))
 
 
+def upgraded(store: EventStore, run: str) -> dict[str, StrategyUpgraded]:
+    """What each agent of a run that goes on was last upgraded to, by name."""
+    past = history_of(store, run)
+    if past is None or _last_type(store, run) == RunPaused.__name__:
+        return {}
+    return {one.agent: one for one in past.upgrades if one.reference}
+
+
 def _refuse_unless_paused(store: EventStore, run: str) -> None:
     last = _last_type(store, run)
     if last == RunCompleted.__name__:

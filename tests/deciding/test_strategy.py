@@ -64,6 +64,12 @@ def test_a_strategy_that_does_not_declare_itself_is_refused(missing: str):
         declare(**{missing: None})
 
 
+@pytest.mark.parametrize("what", ["name", "version"])
+def test_a_name_and_a_version_are_text(what: str):
+    with pytest.raises(TypeError, match=f"Made has the {what} 2: it must be text"):
+        declare(**{what: 2})
+
+
 def test_a_strategy_that_takes_in_nothing_is_refused():
     with pytest.raises(TypeError, match="neither on_event nor on_window"):
         declare(on_event=None)

@@ -23,6 +23,7 @@ from runtime.jobs.rolling import Proposal, Question, Resolve, propose
 from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
 from tests.laws.test_upgrade import EVERY, EVERY_SECOND, agents, decided, switch
+from tests.support import strategies
 from tests.support.jobs import (
     Killed,
     follower,
@@ -32,24 +33,27 @@ from tests.support.jobs import (
     watcher,
     write_rates,
 )
-from tests.support.strategies import HERE
+from tests.support.strategies import HERE, Watch
 
 AFTER = 9
 """Parts that hosts are sent before the upgrade is asked for."""
 
 
 class RollingHosts(LocalHosts):
-    """Asks for an upgrade when so many parts were sent, and dies at another number of them."""
+    """Asks for an upgrade `after` so many parts of a stage, and dies at a `deadly` number."""
 
     ask: Callable[[], object]
     parts = 0
     deadly = -1
+    stage = ""
+    after = AFTER
 
     def carry_out(self, command: HostsCommand) -> None:
         super().carry_out(command)
-        self.parts += isinstance(command, Send)
-        if isinstance(command, Send) and self.parts == AFTER:
-            self.ask()
+        if isinstance(command, Send) and command.stage.startswith(self.stage):
+            self.parts += 1
+            if self.parts == self.after:
+                self.ask()
         if self.parts == self.deadly:
             raise Killed
 
@@ -58,11 +62,11 @@ class Rolled:
     """A run that is upgraded while it goes on: how it ended, and what became of the upgrade."""
 
     def __init__(
-        self, before: RunConfig, now: RunConfig, resolve: Resolve = propose, deadly: int = -1
+        self, before: RunConfig, now: RunConfig, resolve: Resolve = propose, **settings: Any
     ) -> None:
         self.control = RunControl()
         self.refused: list[LucentError] = []
-        self._now, self._resolve, self._deadly = now, resolve, deadly
+        self._now, self._resolve, self._settings = now, resolve, settings
         self.outcome: Outcome = execute(prepare(before), self._hosts, self.control)
 
     @property
@@ -77,7 +81,9 @@ class Rolled:
 
     def _hosts(self, plan: RunPlan, post: Any, load: Any) -> RollingHosts:
         hosts = RollingHosts(plan, post, load)
-        hosts.ask, hosts.deadly = self.ask, self._deadly
+        hosts.ask = self.ask
+        for name, value in self._settings.items():
+            setattr(hosts, name, value)
         return hosts
 
 
@@ -142,7 +148,7 @@ def test_what_was_held_before_and_behind_it_is_released_together(tmp_path: Path)
         job(tmp_path, run=run, agents=[watcher(every=1), follower(strategy=f"{HERE}:{name}")])
         for name in ("FollowAfraid", "FollowLonger")
     )
-    ended = Rolled(before, now)
+    ended = Rolled(before, now, stage="follower", after=2)
     assert kinds(ended.outcome.store).count("StrategyUpgraded") == 1
     parked = [who for those in ended.control.status().parked.values() for who in those]
     assert parked
@@ -164,6 +170,21 @@ def test_a_supervisor_that_is_started_again_goes_on_with_what_took_over(
     assert again.completed
     assert again.root == whole.root
     assert not verify_store(again.store).damages
+
+
+def test_it_needs_nothing_of_the_code_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strategies, "Before", Watch, raising=False)
+    write_rates(tmp_path / "rates.parquet", 100)
+    before = job(tmp_path, **agents(EVERY_SECOND, "Before"))
+    with pytest.raises(Killed):
+        Rolled(before, job(tmp_path, **agents(EVERY, "WatchLonger")), deadly=40)
+    second = prepare(before)
+    monkeypatch.delattr(strategies, "Before")
+    again = execute(replace(second, again=True), LocalHosts, RunControl())
+    assert again.completed
+    assert {every for _, every in decided(again.store).values()} == {1, 2}
 
 
 def test_the_config_before_is_refused_from_then_on(tmp_path: Path) -> None:
@@ -211,6 +232,28 @@ def test_what_is_no_upgrade_is_refused_and_changes_nothing(
     assert ended.upgrade is None
     assert ended.outcome.completed
     assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
+
+
+def test_a_state_that_cannot_be_read_on_is_refused(tmp_path: Path) -> None:
+    ended = rolled(tmp_path, agents(EVERY, "WatchOtherwise"), after=40)
+    (refused,) = ended.refused
+    assert "does not fit state SeenOtherwise" in str(refused)
+    assert ended.outcome.completed
+    assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
+
+
+def test_who_hears_whom_is_not_changed_while_a_run_goes_on(tmp_path: Path) -> None:
+    write_rates(tmp_path / "rates.parquet", 100)
+
+    def with_second(**changes: Any) -> RunConfig:
+        second = watcher("second") | changes
+        return job(tmp_path, agents=[watcher(), second, follower()])
+
+    quiet = with_second(strategy=f"{HERE}:Windowed", parameters={})
+    ended = Rolled(quiet, with_second())
+    (refused,) = ended.refused
+    assert "'follower' would hear second, watcher, not watcher" in str(refused)
+    assert ended.outcome.completed
 
 
 def test_one_upgrade_at_a_time(tmp_path: Path) -> None:

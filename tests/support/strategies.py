@@ -78,6 +78,21 @@ class WatchLonger(Watch):
         return super().on_event(state, event)
 
 
+@dataclass(slots=True)
+class SeenOtherwise:
+    """What cannot read what `Seen` left."""
+
+    count: str = ""
+    last: float = 0.0
+
+
+class WatchOtherwise(Watch):
+    """A later version of `Watch`, which does not fit the state that was left."""
+
+    version = "3"
+    State: ClassVar[type] = SeenOtherwise
+
+
 class Follow(Strategy[Seen]):
     """Recommends a position and decides on it, whenever an opportunity is detected."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runtime.jobs.remote import RemoteRun
 
 _POLL_SECONDS = 0.2
+_ENDED = ("done", "refused")
 
 Rolling = Annotated[
     bool, typer.Option("--rolling", help="Of a run that goes on, which is not stopped for it.")
@@ -83,6 +84,3 @@ def _settled(remote: RemoteRun, edition: int) -> UpgradeStats:
         if stands is not None and stands.edition >= edition and stands.state in _ENDED:
             return stands
         time.sleep(_POLL_SECONDS)
-
-
-_ENDED = ("done", "refused")

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.deciding import Strategy
 from runtime.engine.plan import AgentPlan, EditionPlan, RunPlan, strategy_class
-from runtime.errors import ConfigError, RunConflict, StreamNotFound, UnknownName
+from runtime.errors import ConfigError, StreamNotFound, UnknownName
 from runtime.events import RunStarted, StrategyUpgraded, run_stream
 from runtime.jobs.registry import find_strategy
 from runtime.store import EventStore
@@ -64,7 +64,7 @@ class History:
         return same and before == [_rest(agent) for agent in declared["agents"]]
 
     def changed(self, declared: Declared) -> list[str]:
-        """The agents that a run declared so decides with something else for than it does now."""
+        """The agents that decide with something else in a run declared so than they do by now."""
         agents, now = self.latest(), named(declared["agents"])
         return [name for name in agents if agents[name] != now.get(name)]
 
@@ -76,32 +76,10 @@ class History:
         )
         return replace(plan, run_id=self.started.run_id, stages=stages)
 
-    def followed(self, plan: RunPlan) -> RunPlan:
-        """As `resumed`, whatever the agents of `plan` decide with: they decide as they last did.
-
-        Raises `RunConflict` if the code for that is not here.
-        """
-        stages = tuple(
-            replace(stage, agents=tuple(self._followed(agent) for agent in stage.agents))
-            for stage in plan.stages
-        )
-        return self.resumed(replace(plan, stages=stages))
-
     def _resumed(self, agent: AgentPlan) -> AgentPlan:
         *before, last = self.past(agent.name)
         earlier = tuple(_edition(one, agent) for one in before)
         return replace(agent, since=last.since, earlier=earlier)
-
-    def _followed(self, agent: AgentPlan) -> AgentPlan:
-        last = self.past(agent.name)[-1]
-        reference = reference_of(last, agent)
-        if reference is None:
-            raise RunConflict(
-                f"agent {agent.name!r} decides with {told(last.declared)} since position"
-                f" {last.since}, whose code is not here: put it back, or run the config of that"
-            )
-        parameters, stamp = last.declared["parameters"], _stamp(last.declared)
-        return replace(agent, strategy=reference, parameters=parameters, stamp=stamp)
 
 
 def history(store: EventStore, started: RunStarted) -> History:
@@ -180,11 +158,6 @@ def _rest(agent: Declared) -> dict[str, Any]:
 
 def _changed(upgrade: StrategyUpgraded) -> dict[str, Any]:
     return {field: getattr(upgrade, field) for field in CHANGEABLE}
-
-
-def _stamp(declared: Declared) -> dict[str, str]:
-    fields = {"name": "strategy", "version": "version", "parameters": "parametersDigest"}
-    return {name: declared[field] for name, field in fields.items()}
 
 
 def _is(kind: type[Strategy[Any]], declared: Declared) -> bool:

@@ -35,7 +35,7 @@ from runtime.jobs.journal import Journal, started_runs
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
 from runtime.jobs.rolling import Going
-from runtime.jobs.upgrade import Adopted, adopt, follow, replayed, upgraded
+from runtime.jobs.upgrade import Adopted, adopt, replayed, upgraded
 from runtime.store import EventStore, Fence, open_store, shown
 
 LOCK_WAIT = 10.0
@@ -168,7 +168,7 @@ class _Ground:
 def _adopted(store: EventStore, plan: RunPlan, declared: dict[str, Any], job: Job) -> Adopted:
     """The plan of the run in the store, of the one that is replayed, or of a new one."""
     begun = store.revision(run_stream(plan.run)) >= 0
-    adopted = (follow if job.again else adopt)(store, plan, declared, upgrade=job.upgrade)
+    adopted = adopt(store, plan, declared, upgrade=job.upgrade)
     place = job.config.replay_place
     if place is None:
         return adopted

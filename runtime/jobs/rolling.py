@@ -74,7 +74,7 @@ Resolve = Callable[[Question], Proposal]
 
 
 class Upgrading:
-    """Upgrades the run in `store` that goes on under `supervisor`, one at a time."""
+    """Upgrades of a run that goes on under `supervisor`, one at a time."""
 
     def __init__(self, run: Going, supervisor: Supervisor, post: Post) -> None:
         self._run, self._supervisor, self._post = run, supervisor, post

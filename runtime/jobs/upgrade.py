@@ -92,19 +92,6 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
     return Adopted(past.with_upgrades(upgrades).resumed(plan), upgrades)
 
 
-def follow(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool) -> Adopted:
-    """Go on with the run in the store as it was last upgraded while it went on.
-
-    For a supervisor that is started again in place of one that died. Where the run was not
-    upgraded since it was begun or resumed, it is adopted as it was then.
-    """
-    past = history_of(store, plan.run)
-    going = past is not None and _last_type(store, plan.run) != RunPaused.__name__
-    if past is None or not going or not past.upgrades or not past.may_become(declared):
-        return adopt(store, plan, declared, upgrade=upgrade)
-    return Adopted(past.followed(plan))
-
-
 def upgraded(store: EventStore, run: str) -> dict[str, StrategyUpgraded]:
     """What each agent of a run that goes on was last upgraded to, by name."""
     past = history_of(store, run)

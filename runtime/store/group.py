@@ -85,9 +85,10 @@ class Group:
         """Wait until `own` are settled or it is their turn to lead; answers whom they then lead."""
         with self._turn:
             self._waiting += own
-            self._turn.wait_for(lambda: _settled(own) or not self._busy)
-            if _settled(own):
-                return []
+            if self._busy:
+                self._turn.wait_for(lambda: _settled(own) or not self._busy)
+                if _settled(own):
+                    return []
             self._busy = True
             return list(self._waiting)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
+from os import stat
 from pathlib import Path
 
 BOUND = 32 * 2**20
@@ -24,7 +25,7 @@ class Wal:
 
     def __init__(self, connection: sqlite3.Connection, store: Path) -> None:
         self._connection = connection
-        self._file = store.with_name(f"{store.name}-wal")
+        self._file = f"{store}-wal"
         self._least = BOUND
 
     def trim(self) -> None:
@@ -35,12 +36,12 @@ class Wal:
         durable already.
         """
         with suppress(OSError, sqlite3.Error):
-            size = self._file.stat().st_size
+            size = stat(self._file).st_size
             if size < BOUND:
                 self._least = BOUND
             if size >= self._least:
                 self._empty()
-                self._least = self._file.stat().st_size + BOUND
+                self._least = stat(self._file).st_size + BOUND
 
     def _empty(self) -> None:
         waits = self._connection.execute("PRAGMA busy_timeout").fetchone()[0]

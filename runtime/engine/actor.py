@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
 import ray
 
 from runtime.engine.commands import Restore
 from runtime.engine.host import Host
 from runtime.engine.ipc import read_ipc
 from runtime.engine.plan import RunPlan, build_host, signers
-from runtime.engine.results import Release, Results
+from runtime.engine.results import Results
 from runtime.engine.signing import sign
+from runtime.engine.task import Answer, read_task, write_answer
 from runtime.engine.threads import single_threaded
 from runtime.errors import LucentError
 
@@ -62,26 +62,18 @@ class HostActor:
         """Drop the state of key groups."""
         self._host.forget(stage, groups)
 
-    def decide(
-        self,
-        stage: str,
-        rows: pa.Buffer,
-        *,
-        mute: bool,
-        careful: bool,
-        release: Release | None,
-    ) -> tuple[Results, tuple[int, ...]] | LucentError:
-        """Decide on rows sent as an Arrow IPC stream, and sign unless the results are known."""
+    def decide(self, task: bytes, rows: bytes) -> bytes | LucentError:
+        """Decide on rows (an Arrow IPC stream), and sign unless the results are known already."""
+        stage, mute, careful, release = read_task(task)
         try:
-            batch = read_ipc(rows)
-            decided = self._host.decide(stage, batch, careful=careful, release=release)
+            decided = self._host.decide(stage, read_ipc(rows), careful=careful, release=release)
             signed: Results = ()
             if not mute:
                 together = self._plan.signing_block > 1 and release is None
                 signed = decided.results(sign(decided.drafts, self._keys, batch=together))
         except LucentError as error:
             return error
-        return signed, decided.raised
+        return write_answer(Answer(signed, decided.raised))
 
     def snapshot(self, stage: str, groups: Groups) -> dict[int, bytes] | LucentError:
         """The state of key groups."""

@@ -32,6 +32,5 @@ def read_block(feed: Feed, block: int) -> FeedBatch | None:
         batches.append(batch)
     if len(batches) < 2:
         return batches[0] if batches else None
-    table = pa.Table.from_batches([batch.rows for batch in batches])
-    (rows,) = table.unify_dictionaries().combine_chunks().to_batches()
+    rows = pa.concat_batches([batch.rows for batch in batches])
     return FeedBatch(rows, batches[-1].end, batches[-1].cursor)

@@ -43,8 +43,8 @@ from runtime.engine.messages import (
     SnapshotTaken,
 )
 from runtime.engine.plan import RunPlan
-from runtime.engine.results import Results
 from runtime.engine.runner import Load, Post
+from runtime.engine.task import Task, read_answer, write_task
 from runtime.errors import LucentError
 
 LOST = (RayActorError, NodeDiedError, ObjectLostError, OutOfMemoryError, WorkerCrashedError)
@@ -130,13 +130,9 @@ class RayHosts:
             case Forget(stage=stage, groups=groups):
                 self._then(actor.forget.remote(stage, groups), host, None)
             case Send():
-                decided = actor.decide.remote(
-                    command.stage,
-                    write_ipc(command.rows),
-                    mute=command.mute,
-                    careful=command.careful,
-                    release=command.release,
-                )
+                task = Task(command.stage, command.mute, command.careful, command.release)
+                rows = write_ipc(command.rows).to_pybytes()
+                decided = actor.decide.remote(write_task(task), rows)
                 self._then(decided, host, partial(_answered, command))
             case TakeSnapshot(stage=stage, barrier=barrier, ticket=ticket):
                 self._then(
@@ -166,7 +162,7 @@ class RayHosts:
         reference.future().add_done_callback(arrived)
 
 
-def _answered(command: Send, decided: tuple[Results, tuple[int, ...]]) -> HostAnswered:
-    results, raised = decided
+def _answered(command: Send, answer: bytes) -> HostAnswered:
+    results, raised = read_answer(answer)
     place = (command.stage, command.seq, command.host, command.ticket)
     return HostAnswered(*place, results, raised, command.piece)

@@ -17,7 +17,8 @@ START_ATTEMPTS = 8
 """So many hosts in a row may be lost before they were ready; then the run ends."""
 
 PARTS_AHEAD = 2
-"""So many parts a host may have ahead of it before a stage waits for answers."""
+"""So many parts a host may have ahead of it before a stage waits for answers: one that it is at,
+and one so that it need not wait for the next."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 """Seconds before a host is started again after one that never got ready; doubles each time."""
@@ -193,9 +194,9 @@ class Roster:
         record.work[ticket] = work
         self._under_way[work.stage] += 1
 
-    def busy(self, stage: str) -> bool:
-        """Whether hosts have enough to do for a stage: meanwhile the next batch gathers."""
-        return self._under_way[stage] >= PARTS_AHEAD * max(1, len(self.slots))
+    def busy(self, stage: str, ahead: int = PARTS_AHEAD) -> bool:
+        """Whether hosts have `ahead` parts of a stage each: meanwhile the next batch gathers."""
+        return self._under_way[stage] >= ahead * max(1, len(self.slots))
 
     def working_on(self, host: int) -> Work | None:
         """What a host is at: the first of what it has not answered."""

@@ -21,6 +21,7 @@ from runtime.engine.messages import BatchArrived, HeldRead, HostAnswered, Snapsh
 from runtime.engine.partition import NOWHERE, Part, Partitioner
 from runtime.engine.quarantine import Quarantine
 from runtime.engine.results import GroupResult, Notice, Release, Results, Sealed, StageSnapshot, Who
+from runtime.engine.roster import PARTS_AHEAD
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer
 from runtime.engine.spec import StageSpec
@@ -41,7 +42,8 @@ class Stage:
     held since. So a group can be given to any host at any time: the host restores it and is
     given those batches again. `pulled` and `idle` say whether a batch was asked for, and
     whether the feed had nothing; `ended` that it never will have; `position` is the
-    durable watermark.
+    durable watermark, `parts_ahead` how many parts each host is to have: while the stage keeps
+    up with a live feed, events would only wait longer behind a second.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Stage:
         self.spec = spec
         self.position = spec.position
         self.pulled = self.idle = self.ended = False
+        self.parts_ahead = PARTS_AHEAD
         self.routing = Routing()
         self._tickets = tickets
         self._credit = CreditWindow(limits, EVENT_BYTES)
@@ -112,11 +115,11 @@ class Stage:
 
     def arrive(self, arrived: BatchArrived) -> list[Command]:
         """Take in a batch and give each host its part."""
-        cursor = stage_cursor(arrived.end, arrived.cursor)
-        self._cursor = arrived.end, cursor
+        self._cursor = arrived.end, stage_cursor(arrived.end, arrived.cursor)
         self.quarantine.reach(arrived.end)
         self._events += arrived.rows.num_rows
         self._waiting = arrived.waiting
+        self.parts_ahead = 1 if arrived.age > 0.0 and not arrived.waiting else PARTS_AHEAD
         for drop in () if arrived.taken is None else arrived.taken.dropped:
             self._dropped[drop.policy] += sum(last - first + 1 for first, last in drop.ranges)
         if arrived.rows.num_rows:
@@ -125,10 +128,10 @@ class Stage:
 
     def release(self, read: HeldRead, commit: int) -> list[Command]:
         """Give a parked aggregate what was held of it; recorded by `commit` first."""
-        limit = self._release_limit
-        rows, begun, release = self.quarantine.send(read, self._batches.coming, limit)
-        commands: list[Command] = [Commit(commit, self.spec.name, (), notices=(begun,))]
-        return commands + self._take_in(rows, self._now, release)
+        coming, limit = self._batches.coming, self._release_limit
+        rows, begun, release = self.quarantine.send(read, coming, limit)
+        recorded = Commit(commit, self.spec.name, (), notices=(begun,))
+        return [recorded, *self._take_in(rows, self._now, release)]
 
     def _take_in(
         self, rows: pa.RecordBatch, at: float, release: Release | None = None

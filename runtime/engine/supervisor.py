@@ -351,15 +351,17 @@ class Supervisor:
         for host in roster.leaving():
             if not any(stage.routing.count(host) for stage in self._stages.values()):
                 commands.append(roster.retire(host))
-        commands += self._pull()
-        commands += self._finish()
+        return [*self._noted(commands), *self._pull(), *self._noted(self._finish())]
+
+    def _noted(self, commands: list[Command]) -> list[Command]:
+        """The same commands; what hosts are given is noted."""
         for command in commands:
             match command:
                 case Send():
                     work = Work(command.stage, command.seq, command.piece)
-                    roster.gave(command.host, command.ticket, work)
+                    self._roster.gave(command.host, command.ticket, work)
                 case TakeSnapshot():
-                    roster.gave(command.host, command.ticket, Work(command.stage))
+                    self._roster.gave(command.host, command.ticket, Work(command.stage))
         return commands
 
     def _pull(self) -> list[Command]:
@@ -367,7 +369,7 @@ class Supervisor:
         if self._draining or self._stopping or self._switching:
             return commands
         for name, stage in self._stages.items():
-            room = 0 if self._roster.busy(name) else stage.room()
+            room = 0 if self._roster.busy(name, stage.parts_ahead) else stage.room()
             if room:
                 stage.pulled = True
                 commands.append(Pull(name, room))

@@ -158,8 +158,7 @@ class Backlog:
 
     def _joined(self) -> pa.RecordBatch:
         if len(self._due) > 1:
-            table = pa.Table.from_batches(self._due).unify_dictionaries()
-            self._due = table.combine_chunks().to_batches()
+            self._due = [pa.concat_batches(self._due)]
         return self._due[0]
 
     def _drop(self, positions: NDArray[np.int64], codes: NDArray[np.int8]) -> None:

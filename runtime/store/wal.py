@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from os import stat
 from pathlib import Path
 
 BOUND = 32 * 2**20
@@ -25,7 +24,7 @@ class Wal:
 
     def __init__(self, connection: sqlite3.Connection, store: Path) -> None:
         self._connection = connection
-        self._file = f"{store}-wal"
+        self._file = store.with_name(f"{store.name}-wal")
         self._least = BOUND
 
     def trim(self) -> None:
@@ -36,12 +35,12 @@ class Wal:
         durable already.
         """
         with suppress(OSError, sqlite3.Error):
-            size = stat(self._file).st_size
+            size = self._file.stat().st_size
             if size < BOUND:
                 self._least = BOUND
             if size >= self._least:
                 self._empty()
-                self._least = stat(self._file).st_size + BOUND
+                self._least = self._file.stat().st_size + BOUND
 
     def _empty(self) -> None:
         waits = self._connection.execute("PRAGMA busy_timeout").fetchone()[0]

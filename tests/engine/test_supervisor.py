@@ -72,9 +72,9 @@ class Driven:
         self.tell(*[HostReady(start.host) for start in self.ordered(StartHost)])
         return self
 
-    def batch(self, keys: list[str], end: int) -> list[Send]:
+    def batch(self, keys: list[str], end: int, *, age: float = 0.0, waiting: int = 0) -> list[Send]:
         rows = rows_of(keys, list(range(end - len(keys), end)))
-        self.tell(BatchArrived("one", rows, end, str(end)))
+        self.tell(BatchArrived("one", rows, end, str(end), age=age, waiting=waiting))
         return self.ordered(Send)
 
 
@@ -122,6 +122,20 @@ def test_a_group_does_not_wait_for_another():
     assert [commit.checkpoint for commit in driven.ordered(Commit)] == [
         '{"feed": "40", "position": 40}'
     ]
+
+
+def test_history_is_sent_ahead_and_what_has_just_come_is_not():
+    driven = Driven(Pooling(2)).staffed()
+    driven.batch(KEYS, 40)
+    assert driven.ordered(Pull), "a host need not wait for its next part"
+    driven.batch(KEYS, 80, age=0.5, waiting=7)
+    assert not driven.ordered(Pull), "two parts each are enough"
+
+    live = Driven(Pooling(2)).staffed()
+    sends = live.batch(KEYS, 40, age=0.001)
+    assert not live.ordered(Pull), "meanwhile a batch gathers"
+    live.tell(answer(sends[0]))
+    assert live.ordered(Pull)
 
 
 def test_what_a_lost_host_had_is_given_to_the_one_that_replaces_it():

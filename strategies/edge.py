@@ -133,9 +133,10 @@ class EdgeFinder:
         if self._floor > 0.0:
             np.maximum(deviations, self._floor, out=deviations)
         starts = self._starts(track, offs, deviations, self._warmup - done)
+        columns = (each[starts].tolist() for each in (changes, means, deviations, offs))
         return [
-            (row + first, _edge(changes[row], means[row], deviations[row], offs[row]))
-            for row in starts
+            (row + first, Edge(change, mean, deviation, off / deviation))
+            for row, change, mean, deviation, off in zip(starts, *columns, strict=True)
         ]
 
     def _starts(self, track: Track, offs: Floats, deviations: Floats, cold: int) -> list[int]:
@@ -152,8 +153,3 @@ class EdgeFinder:
             starts.insert(0, 0)
         track.hot = bool(hot[-1])
         return starts
-
-
-def _edge(change: float, mean: float, deviation: float, off: float) -> Edge:
-    """An edge of Python floats."""
-    return Edge(float(change), float(mean), float(deviation), float(off) / float(deviation))

@@ -37,6 +37,8 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 _PLAIN = frozenset({str, int, bool})
 """Types of facts that need no further look."""
 
+_NUMBERS = frozenset({float, int})
+
 
 @dataclass(slots=True)
 class Chain:
@@ -160,7 +162,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return type(value) in _NUMBERS or (isinstance(value, Real) and not isinstance(value, bool))
 
 
 def _invalid(chain: Chain, cause: Cause, why: str) -> DecisionInvalid:

@@ -10,7 +10,7 @@ from runtime.engine.commands import Commit
 from runtime.engine.notices import NoticeBook
 from runtime.engine.results import Sealed, StageSnapshot
 from runtime.errors import MetadataInvalid, ReplayDiverged
-from runtime.events import Entry, NewEvent, RecordedEvent, Scavenged, split_metadata
+from runtime.events import Entry, Scavenged, split_metadata
 from runtime.identity import recorded_digest
 from runtime.store import Append, Checkpoint, Fence, Snapshot, Write
 
@@ -59,7 +59,7 @@ class Ledger:
             if commit.snapshot is not None:
                 snapshots[name] = _joined(name, snapshots.get(name), commit.snapshot)
         appends = [
-            Append(stream, those[0].revision - 1, [NewEvent(*event[2:]) for event in those])
+            Append(stream, those[0].revision - 1, [one.event for one in those])
             for stream, those in events.items()
         ]
         if self.book is not None:
@@ -92,11 +92,12 @@ class Ledger:
             )
 
 
-def _is_same(event: Sealed, stored: Entry) -> bool:
+def _is_same(decided: Sealed, stored: Entry) -> bool:
     """Whether all that is signed is the same; it may have been signed with other events."""
+    event = decided.event
     if isinstance(stored, Scavenged):
-        return (event.event_id, _digest(event)) == (stored.event_id, stored.digest)
-    if event[2:5] != (stored.event_id, stored.type, stored.data):
+        return (event.event_id, _digest(decided)) == (stored.event_id, stored.digest)
+    if event[:3] != (stored.event_id, stored.type, stored.data):
         return False
     if event.metadata == stored.metadata:
         return True
@@ -106,10 +107,10 @@ def _is_same(event: Sealed, stored: Entry) -> bool:
         return False
 
 
-def _digest(event: Sealed) -> str:
+def _digest(decided: Sealed) -> str:
     """The digest that the next event of the stream names, "" if it is in no signed form."""
     try:
-        return recorded_digest(RecordedEvent(0, *event, 0))
+        return recorded_digest(decided.recorded())
     except MetadataInvalid:
         return ""
 

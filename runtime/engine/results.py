@@ -1,10 +1,10 @@
-"""What hosts decide, and what they cannot decide on. Plain data, no behaviour."""
+"""What hosts decide, and what they cannot decide on. Plain data."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from runtime.events import StrategyUpgraded
+from runtime.events import NewEvent, RecordedEvent, StrategyUpgraded
 from runtime.feeds import Drop
 
 
@@ -13,10 +13,11 @@ class Sealed(NamedTuple):
 
     stream: str
     revision: int
-    event_id: bytes
-    type: str
-    data: bytes
-    metadata: bytes
+    event: NewEvent
+
+    def recorded(self) -> RecordedEvent:
+        """The event as the log has it; when it was recorded, and its position, are 0."""
+        return RecordedEvent(0, self.stream, self.revision, *self.event[:4], 0, self.event.json)
 
 
 class Who(NamedTuple):

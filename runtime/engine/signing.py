@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.engine.author import Sign
 from runtime.engine.results import GroupResult, Results, Sealed
-from runtime.events import NewEvent, split_decision_stream
+from runtime.events import split_decision_stream
 from runtime.identity import Draft, seal, seal_batch
 
 Drafts = tuple[tuple[int, tuple[Draft, ...]], ...]
@@ -59,12 +59,12 @@ def _in_order(signed: Iterator[Sealed], drafts: Sequence[Draft]) -> Iterator[Sea
 
 
 def _seal_each(keys: Mapping[str, Sign], drafts: Sequence[Draft]) -> list[Sealed]:
-    return [_placed(one, seal(one, _key(one, keys))) for one in drafts]
+    return [Sealed(one.stream, one.revision, seal(one, _key(one, keys))) for one in drafts]
 
 
 def _seal_streams(keys: Mapping[str, Sign], streams: Sequence[Sequence[Draft]]) -> list[Sealed]:
     return [
-        _placed(one, event)
+        Sealed(one.stream, one.revision, event)
         for drafts in streams
         for one, event in zip(drafts, seal_batch(drafts, _key(drafts[0], keys)), strict=True)
     ]
@@ -72,9 +72,3 @@ def _seal_streams(keys: Mapping[str, Sign], streams: Sequence[Sequence[Draft]]) 
 
 def _key(draft: Draft, keys: Mapping[str, Sign]) -> Sign:
     return keys[split_decision_stream(draft.stream)[0]]
-
-
-def _placed(draft: Draft, event: NewEvent) -> Sealed:
-    return Sealed(
-        draft.stream, draft.revision, event.event_id, event.type, event.data, event.metadata
-    )

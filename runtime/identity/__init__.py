@@ -5,7 +5,7 @@ from runtime.identity.chain import Draft, draft, recorded_digest, recorded_messa
 from runtime.identity.did import did_of, public_of
 from runtime.identity.keyring import PASSPHRASE_VARIABLE, Keyring, read_passphrase
 from runtime.identity.keys import SigningKey, VerifyingKey
-from runtime.identity.merkle import EMPTY, audit_paths, merkle_root, root_from_path, run_root
+from runtime.identity.merkle import EMPTY, merkle_root, merkle_tree, root_from_path, run_root
 from runtime.identity.verification import Damage, StreamCheck, Trust, check_stream
 
 __all__ = [
@@ -20,13 +20,13 @@ __all__ = [
     "StreamCheck",
     "Trust",
     "VerifyingKey",
-    "audit_paths",
     "batch_message",
     "check_stream",
     "claim",
     "did_of",
     "draft",
     "merkle_root",
+    "merkle_tree",
     "public_of",
     "read_passphrase",
     "recorded_digest",

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from runtime.errors import MetadataInvalid
 from runtime.events import NewEvent
 from runtime.identity.chain import Draft, seal, sealed
-from runtime.identity.merkle import audit_paths, root_from_path
+from runtime.identity.merkle import merkle_tree, root_from_path
 
 LARGEST_BATCH = 1 << 16
 """Leaves in a tree at most; more events become several batches."""
@@ -60,8 +60,7 @@ def _seal_tree(drafts: Sequence[Draft], sign: Callable[[bytes], bytes]) -> list[
     count = len(drafts)
     if count == 1:
         return [seal(drafts[0], sign)]
-    paths = audit_paths([one.message for one in drafts])
-    root = root_from_path(drafts[0].message, 0, count, paths[0])
+    root, paths = merkle_tree([one.message for one in drafts])
     signature = sign(batch_message(root, count))
     return [
         sealed(one, signature + _PLACE.pack(index, count) + path)

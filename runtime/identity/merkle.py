@@ -26,23 +26,22 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def audit_paths(leaves: Sequence[bytes]) -> list[bytes]:
-    """The audit path of each leaf (RFC 6962, section 2.1.1, PATH), in one pass over the tree.
+def merkle_tree(leaves: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+    """The root as `merkle_root` has it, and the audit path of each leaf (section 2.1.1, PATH).
 
     A path is its nodes, 32 bytes each, from the leaf's sibling up; that of a single leaf is
-    empty.
+    empty. Both come of one pass over the tree.
     """
+    if not leaves:
+        return merkle_root(leaves), []
     levels = [_hashed(leaves)]
     while len(levels[-1]) > 1:
         levels.append(_paired(levels[-1]))
-    paths = [b""] * len(levels.pop())
+    (root,) = levels.pop()
+    paths = [b""]
     for level in reversed(levels):
-        last = len(level) - 1
-        paths = [
-            level[at ^ 1] + paths[at >> 1] if at ^ 1 <= last else paths[at >> 1]
-            for at in range(len(level))
-        ]
-    return paths
+        paths = _beside(level, paths)
+    return root, paths
 
 
 def root_from_path(leaf: bytes, index: int, count: int, path: bytes) -> bytes:
@@ -83,10 +82,17 @@ def _hashed(leaves: Sequence[bytes]) -> list[bytes]:
 
 def _paired(level: Sequence[bytes]) -> list[bytes]:
     """The level above; a last node without a sibling is in it as it is."""
-    pairs = [
-        sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
-    ]
+    both = zip(level[::2], level[1::2], strict=False)
+    pairs = [sha256(b"\x01" + left + right).digest() for left, right in both]
     return pairs + list(level[len(pairs) * 2 :])
+
+
+def _beside(level: Sequence[bytes], above: Sequence[bytes]) -> list[bytes]:
+    """The paths of a level's nodes, by those of the level above it."""
+    paths: list[bytes] = []
+    for left, right, path in zip(level[::2], level[1::2], above, strict=False):
+        paths += (right + path, left + path)
+    return paths + list(above[len(level) // 2 :])
 
 
 def _lefts(index: int, count: int) -> list[bool]:

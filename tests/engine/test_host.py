@@ -17,7 +17,6 @@ from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signe
 from runtime.engine.results import Release, Who
 from runtime.engine.signing import sign
 from runtime.errors import Retryable, StateInvalid
-from runtime.events import RecordedEvent
 from runtime.identity import Draft, SigningKey, Trust, check_stream
 from tests.support.rows import observed
 from tests.support.strategies import HERE, Seen
@@ -136,7 +135,7 @@ def test_what_is_signed_verifies_however_signing_is_shared_out():
     assert results[0] == results[1] == results[2]
     trust = Trust({"agent0": KEY.did}, {}, {"agent0": "run-id"})
     for result in results[0]:
-        events = [RecordedEvent(0, *one, recorded_at=0) for one in result.events]
+        events = [one.recorded() for one in result.events]
         assert len(events) == 4
         assert check_stream(events, events[0].stream, trust) is None
 

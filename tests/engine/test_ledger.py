@@ -13,7 +13,8 @@ NO_STREAM = Expected.NO_STREAM
 
 
 def sealed(stream: str, revision: int, data: bytes = b"{}") -> Sealed:
-    return Sealed(stream, revision, named_id(f"{stream}/{revision}"), "Decided", data, b"{}")
+    event = NewEvent(named_id(f"{stream}/{revision}"), "Decided", data, b"{}")
+    return Sealed(stream, revision, event)
 
 
 def commit(*events: Sealed, number: int = 0, stage: str = "stage", **more: object) -> Commit:
@@ -35,7 +36,7 @@ class StoredLog:
 @pytest.fixture
 def store(tmp_path):
     with SqliteStore.open(tmp_path / "log.db") as opened:
-        opened.append("s-a", NO_STREAM, [NewEvent(*sealed("s-a", n)[2:]) for n in range(3)])
+        opened.append("s-a", NO_STREAM, [sealed("s-a", n).event for n in range(3)])
         yield opened
 
 
@@ -58,7 +59,7 @@ def test_new_events_are_appended_stream_by_stream(ledger: Ledger, store: SqliteS
 def test_what_the_log_holds_already_is_dropped(ledger: Ledger):
     write = ledger.write([commit(*(sealed("s-a", n) for n in range(5)))])
     (append,) = write.appends
-    assert append == Append("s-a", 2, [NewEvent(*sealed("s-a", n)[2:]) for n in (3, 4)])
+    assert append == Append("s-a", 2, [sealed("s-a", n).event for n in (3, 4)])
     assert ledger.write([commit(sealed("s-a", 5))]).appends[0].expected == 4
 
 
@@ -72,7 +73,9 @@ def test_only_what_is_held_already_needs_no_append(ledger: Ledger):
 def test_what_was_decided_differently_this_time_is_refused(
     ledger: Ledger, revision: int, field: str
 ):
-    other = sealed("s-a", revision)._replace(**{field: "Other" if field == "type" else b"[]"})
+    same = sealed("s-a", revision)
+    changed = same.event._replace(**{field: "Other" if field == "type" else b"[]"})
+    other = same._replace(event=changed)
     with pytest.raises(ReplayDiverged, match=f"event {revision} of s-a was decided differently"):
         ledger.write([commit(other)])
 

@@ -28,12 +28,11 @@ from runtime.identity import (
     StreamCheck,
     Trust,
     VerifyingKey,
-    audit_paths,
     batch_message,
     check_stream,
     claim,
     draft,
-    merkle_root,
+    merkle_tree,
     recorded_digest,
     recorded_message,
     root_from_path,
@@ -322,10 +321,11 @@ def test_a_tree_too_small_or_too_large_is_refused_even_if_it_is_signed(count: in
 
 def test_the_root_is_that_of_the_messages():
     messages = [one.message for one in drafted(5)]
-    for event, path in zip(batched(5), audit_paths(messages), strict=True):
+    root, paths = merkle_tree(messages)
+    for event, path in zip(batched(5), paths, strict=True):
         message, signature = recorded_message(event)
         assert signature[72:] == path
-        assert claim(message, signature).signed == batch_message(merkle_root(messages), 5)
+        assert claim(message, signature).signed == batch_message(root, 5)
 
 
 class Counting:

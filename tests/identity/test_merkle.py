@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runtime.errors import MetadataInvalid
-from runtime.identity import EMPTY, audit_paths, merkle_root, root_from_path, run_root
+from runtime.identity import EMPTY, merkle_root, merkle_tree, root_from_path, run_root
 
 LEAVES = [
     bytes.fromhex(text)
@@ -78,7 +78,7 @@ def test_the_root_is_the_recursion_of_rfc_6962(leaves: list[bytes]):
 
 @pytest.mark.parametrize(("index", "count", "path"), PATHS)
 def test_paths_are_those_of_certificate_transparency(index: int, count: int, path: str):
-    assert audit_paths(LEAVES[:count])[index].hex() == path
+    assert merkle_tree(LEAVES[:count])[1][index].hex() == path
     assert root_from_path(LEAVES[index], index, count, bytes.fromhex(path)).hex() == ROOTS[count]
 
 
@@ -87,22 +87,23 @@ def test_the_paths_of_seven_leaves_are_those_drawn_in_rfc_6962():
     a, b, c, d, e, f, j = (sha256(b"\0%d" % number).digest() for number in range(7))
     g, h, i = (sha256(b"\1" + left + right).digest() for left, right in ((a, b), (c, d), (e, f)))
     k, m = (sha256(b"\1" + left + right).digest() for left, right in ((g, h), (i, j)))
-    paths = audit_paths([b"%d" % number for number in range(7)])
+    _, paths = merkle_tree([b"%d" % number for number in range(7)])
     assert [paths[at] for at in (0, 3, 4, 6)] == [b + h + m, c + g + m, f + j + k, i + k]
 
 
 @pytest.mark.parametrize("count", range(1, 71))
 def test_every_leaf_of_every_tree_leads_to_its_root(count: int):
     leaves = [b"leaf %d" % number for number in range(count)]
-    paths = audit_paths(leaves)
+    root, paths = merkle_tree(leaves)
+    assert root == merkle_root(leaves)
     assert paths == [_path_by_definition(number, leaves) for number in range(count)]
     for number, (leaf, path) in enumerate(zip(leaves, paths, strict=True)):
         assert root_from_path(leaf, number, count, path) == _by_definition(leaves)
 
 
 def test_no_leaves_have_no_paths_and_one_leaf_needs_none():
-    assert audit_paths([]) == []
-    assert audit_paths([b"leaf"]) == [b""]
+    assert merkle_tree([]) == (merkle_root([]), [])
+    assert merkle_tree([b"leaf"]) == (merkle_root([b"leaf"]), [b""])
 
 
 @pytest.mark.parametrize(("index", "count"), [(0, 0), (-1, 2), (2, 2), (3, 2), (0, -1)])

@@ -41,11 +41,13 @@ class Laws:
         self._streams: dict[str, list[NewEvent]] = {}
         self._due: dict[str, list[tuple[int, str, int]]] = {}
         self._editions = self._store.editions(RUN)
-        for event in expected(tuple(self._keys), self._plan.stages, self._editions):
-            self._streams.setdefault(event.stream, []).append(NewEvent(*event[2:]))
-            stage = event.stream.partition("-")[2].partition("/")[0]
+        for stream, revision, event in expected(
+            tuple(self._keys), self._plan.stages, self._editions
+        ):
+            self._streams.setdefault(stream, []).append(event)
+            stage = stream.partition("-")[2].partition("/")[0]
             due = self._due.setdefault(stage, [])
-            due.append((int(event.metadata), event.stream, event.revision))
+            due.append((int(event.metadata), stream, revision))
         self._covered = dict.fromkeys(self._due, 0)
 
     def read(self, batch: BatchArrived) -> None:

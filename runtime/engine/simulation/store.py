@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from runtime.engine.results import Sealed
 from runtime.errors import Fenced, StoreFull
 from runtime.events import NewEvent, RecordedEvent, StrategyUpgraded, run_stream
 from runtime.store import Fence, Head, Snapshot, Write, judge
@@ -40,9 +41,7 @@ class SimulatedStore:
 
     def event(self, stream: str, revision: int) -> RecordedEvent:
         """The event at that revision."""
-        new = self.streams[stream][revision]
-        place = 0, stream, revision
-        return RecordedEvent(*place, new.event_id, new.type, new.data, new.metadata, 0, new.json)
+        return Sealed(stream, revision, self.streams[stream][revision]).recorded()
 
     def heads(self, prefix: str = "") -> Iterator[RecordedEvent]:
         """The last event of each stream that begins with `prefix`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from runtime.engine.results import Sealed
+from runtime.events import NewEvent
 
 STAMPS = {
     f"s{number}": {"strategy": "simulated", "version": "1", "parameters": {}} for number in range(2)
@@ -50,7 +51,8 @@ class Cell:
             return None
         stream = f"agent-{stage}/{aggregate}"
         name = blake2b(f"{stream} {position}".encode(), digest_size=16).digest()
-        decided = Sealed(stream, self.revision, name, "Decided", seen, b"%d" % position)
+        event = NewEvent(name, "Decided", seen, b"%d" % position)
+        decided = Sealed(stream, self.revision, event)
         self.revision += 1
         return decided
 

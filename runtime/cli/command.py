@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command()(running.demo)
 app.command()(running.run)
 app.command()(upgrading.upgrade)
+app.command()(upgrading.withdraw)
 app.command()(submitting.submit)
 app.command()(steering.status)
 app.command()(steering.drain)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.cli.running import Address, Hosts, Shell, Store, run_loaded
+from runtime.cli.running import Address as Joined
+from runtime.cli.running import Hosts, Shell, Store, run_loaded
 from runtime.cli.screen import say
-from runtime.cli.steering import reached
+from runtime.cli.steering import Address, Run, reached
 from runtime.engine.statistics import UpgradeStats
 from runtime.errors import ConfigError, RunConflict, RunMissing, RunSilent
 from runtime.jobs.config import RunConfig, load_config
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.jobs.remote import RemoteRun
 
 _POLL_SECONDS = 0.2
-_ENDED = ("done", "refused")
+_ENDED = ("done", "refused", "withdrawn")
 
 Rolling = Annotated[
     bool, typer.Option("--rolling", help="Of a run that goes on, which is not stopped for it.")
@@ -32,7 +33,7 @@ def upgrade(
     store: Store = None,
     hosts: Hosts = None,
     shell: Shell = None,
-    address: Address = None,
+    address: Joined = None,
     rolling: Rolling = False,  # noqa: FBT002 (an option)
 ) -> None:
     """Go on with a run with other strategies, versions or parameters.
@@ -51,19 +52,38 @@ def upgrade(
     _roll(loaded, address or loaded.hosts.address or AUTO)
 
 
+def withdraw(run: Run, address: Address = AUTO) -> None:
+    """Give up a rolling upgrade whose hosts have not taken over; the run goes on as before."""
+    with reached(run, address) as (remote, _):
+        stands = remote.status().upgrade
+        if stands is None or stands.state in _ENDED:
+            raise RunConflict(f"run {run!r} has no upgrade under way: see 'lucent status {run}'")
+        remote.withdraw()
+        if _settled(remote, stands.edition).state == "done":
+            raise RunConflict(f"run {run!r} decides with it already: its hosts had taken over")
+    say(f"run {run!r} goes on as before")
+
+
 def _roll(config: RunConfig, address: str) -> None:
     """Ask for the upgrade and wait until its hosts have taken over; Ctrl-C leaves it going."""
     run = config.run.name
     with reached(run, address) as (remote, _):
         try:
-            edition = remote.upgrade(config)
+            begun = remote.upgrade(config)
             say(f"run {run!r} goes on while hosts are started that are to take over")
-            stands = _settled(remote, edition)
+            if begun.kept:
+                sections = ", ".join(f"[{name}]" for name in begun.kept)
+                say(f"{sections} of {config.run.name!r} stay as they are until it is started again")
+            stands = _settled(remote, begun.edition)
         except KeyboardInterrupt:
-            say(f"left; to see whether they take over: lucent status {run}")
+            say(
+                f"left; to see whether they take over: lucent status {run}; to give it up: lucent"
+                f" withdraw {run}"
+            )
             return
-    if stands.state == "refused":
-        raise RunConflict(f"run {run!r} goes on as before: {stands.why}")
+    if stands.state != "done":
+        why = stands.why or "the upgrade was withdrawn"
+        raise RunConflict(f"run {run!r} goes on as before: {why}")
     places = ", ".join(f"{stage} from position {at:,}" for stage, at in stands.since.items())
     say(f"run {run!r} decides as this config says: {places}")
 

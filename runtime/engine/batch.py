@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from runtime.engine.results import Release
 from runtime.engine.routing import Groups
@@ -36,6 +37,16 @@ class Batch:
 
     def __post_init__(self) -> None:
         self.events, self.bytes = int(self.rows.num_rows), int(self.rows.nbytes)
+
+    def cut_release(self, position: int) -> None:
+        """A release ended at `position`, where its aggregate is parked again.
+
+        Another host is given what was decided on before that, and holds the rest, even if it
+        could decide on it: the log says that it was not.
+        """
+        assert self.release is not None, "of a release"
+        self.rows = self.rows.filter(pc.less(self.rows.column("position"), position))
+        self.release = self.release._replace(then=position)
 
 
 @dataclass(slots=True)

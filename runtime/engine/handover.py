@@ -1,8 +1,9 @@
-"""An upgrade under way: hosts of the next edition take over from those that work. Pure."""
+"""Upgrades: hosts of the next edition take over from those that work. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from runtime.engine.commands import Command, Commit, StopHost, Switch
 from runtime.engine.messages import UpgradeRequested
@@ -10,7 +11,7 @@ from runtime.engine.results import Switched
 from runtime.engine.roster import Roster
 from runtime.engine.stage import Stage
 from runtime.engine.statistics import UpgradeStats
-from runtime.errors import LucentError
+from runtime.errors import HostDied
 
 
 class Handover:
@@ -58,19 +59,14 @@ class Handover:
         record = self._record(next(iter(stages)), commit)
         return [record, switch, *stops, *self.roster.follow(working)]
 
-    def lose(self, host: int) -> list[Command]:
-        """One of the hosts died before it took over; raises `HostDied` as a roster does."""
-        return [StopHost(host, gently=False), *self.roster.drop(host)]
-
     def stop(self) -> list[Command]:
         """What ends the hosts: they are not to take over."""
         return [StopHost(host, gently=False) for host in self.roster.records]
 
-    def stats(self, state: str, why: LucentError | None = None) -> UpgradeStats:
+    def stats(self, state: str, why: str = "") -> UpgradeStats:
         """How the upgrade stands."""
-        told = "" if why is None else str(why)
         since = self._since if state == "done" else {}
-        return UpgradeStats(self._request.edition, state, told, since)
+        return UpgradeStats(self._request.edition, state, why, since)
 
     def _record(self, stage: str, commit: int) -> Commit:
         upgrades = tuple(
@@ -79,3 +75,60 @@ class Handover:
             for change in changes
         )
         return Commit(commit, stage, (), notices=(Switched(upgrades),))
+
+
+class Upgrades:
+    """The upgrade of a run that is under way, `over`, and how the last one asked for ended."""
+
+    def __init__(self) -> None:
+        self.over: Handover | None = None
+        self._last: UpgradeStats | None = None
+        self._recorded = -1
+
+    def begin(self, request: UpgradeRequested, working: Roster) -> list[Command]:
+        """Start the hosts that are to take over, unless an upgrade is under way."""
+        if self.over is not None:
+            return []
+        self.over = Handover(request, working)
+        return self.over.start()
+
+    def has(self, host: int) -> bool:
+        """Whether it is one of the hosts that are to take over."""
+        return self.over is not None and self.over.has(host)
+
+    def due(self, stages: Mapping[str, Stage]) -> bool:
+        """Whether nothing more is to be taken in until hosts have taken over."""
+        return self.over is not None and self.over.due(stages)
+
+    def lose(self, host: int) -> list[Command]:
+        """One of the hosts died before it took over; if they die again and again, that is all."""
+        assert self.over is not None, "it was one of them"
+        try:
+            return [StopHost(host, gently=False), *self.over.roster.drop(host)]
+        except HostDied as error:
+            return self.give_up("refused", str(error))
+
+    def give_up(self, state: str, why: str) -> list[Command]:
+        """The hosts are not to take over: those that work go on."""
+        over, self.over = self.over, None
+        if over is None:
+            return []
+        self._last = over.stats(state, why)
+        return over.stop()
+
+    def take_over(self, stages: Mapping[str, Stage], working: Roster, commit: int) -> list[Command]:
+        """Let the hosts take over, as `commit` records."""
+        over = self.over
+        assert over is not None, "it is due"
+        commands = over.take_over(stages, working, commit)
+        self._recorded, self._last, self.over = commit, over.stats("done"), None
+        return commands
+
+    def stats(self, stages: Mapping[str, Stage], durable: int) -> UpgradeStats | None:
+        """How the last upgrade stands; commits up to `durable` are. From any thread."""
+        over, last = self.over, self._last
+        if over is not None:
+            return over.stats("switching" if over.due(stages) else "preparing")
+        if last is not None and durable < self._recorded:
+            return replace(last, state="switching")
+        return last

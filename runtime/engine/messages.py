@@ -145,6 +145,11 @@ class UpgradeRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class UpgradeWithdrawn:
+    """Give up the upgrade under way, if hosts have not taken over: those that work go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseRequested:
     """Let a parked aggregate go on with what was held of it; `drop`: without the first event."""
 
@@ -190,6 +195,7 @@ Message = (
     | Tick
     | ScaleTo
     | UpgradeRequested
+    | UpgradeWithdrawn
     | ReleaseRequested
     | HeldRead
     | DrainRequested

@@ -32,6 +32,9 @@ class Control(Protocol):
     def scale(self, hosts: int) -> None:
         """Ask for another number of hosts."""
 
+    def withdraw(self) -> None:
+        """Give up the upgrade under way."""
+
     def release(self, who: Who, *, drop: bool = False) -> None:
         """Let an aggregate in quarantine go on."""
 
@@ -59,6 +62,10 @@ class SupervisorActor(Generic[T]):
     def scale(self, hosts: int) -> None:
         """Ask for another number of hosts."""
         self._control.scale(hosts)
+
+    def withdraw(self) -> None:
+        """Give up the upgrade under way."""
+        self._control.withdraw()
 
     def release(self, who: Who, drop: bool) -> None:  # noqa: FBT001 (Ray passes it by place)
         """Let an aggregate in quarantine go on."""

@@ -167,9 +167,11 @@ class Stage:
             if result.group not in batch.missing:
                 continue
             batch.missing.discard(result.group)
-            noted = (
-                quarantine.accept(batch.seq, result, self._now) if watched or result.held else ()
-            )
+            noted: tuple[Notice, ...] = ()
+            if watched or result.held:
+                noted = quarantine.accept(batch.seq, result, self._now)
+            if watched and result.parked:
+                batch.cut_release(result.parked[0].position)
             for _, ready in self._sequencer.arrive(batch.seq, result.group, (result, noted)):
                 released.extend(ready[0].events)
                 notices.extend(ready[1])
@@ -190,9 +192,7 @@ class Stage:
         if batch.release is None:
             whom = [Who(agent, culprit.aggregate) for agent in self.spec.agents]
             return (), self.quarantine.convict(whom, culprit.position, row)
-        empty = GroupResult(culprit.group, (), self.quarantine.give_up(row), ())
-        batch.rows = batch.rows.slice(0, 0)
-        return self._accept(batch, (empty,))
+        return self._accept(batch, (GroupResult(culprit.group, (), self.quarantine.give_up(row)),))
 
     def tick(self, now: float) -> None:
         """Time has passed."""

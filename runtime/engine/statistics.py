@@ -58,7 +58,9 @@ class StageStats:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeStats:
-    """How the last upgrade stands: `preparing`, `switching`, `done`, or `refused` for a reason.
+    """How the last upgrade stands.
+
+    `preparing`, `switching`, `done`, `withdrawn`, or `refused` for a reason.
 
     `since` is the position from which on its hosts decide, by stage, once it is done.
     """

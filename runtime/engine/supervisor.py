@@ -14,7 +14,6 @@ what came of them. Laws it keeps:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import count
 
 from runtime.engine.autoscaler import Autoscaler, ScalingPolicy
@@ -29,7 +28,7 @@ from runtime.engine.commands import (
     TakeSnapshot,
 )
 from runtime.engine.credit import CreditLimits
-from runtime.engine.handover import Handover
+from runtime.engine.handover import Upgrades
 from runtime.engine.messages import (
     BatchArrived,
     Committed,
@@ -50,13 +49,14 @@ from runtime.engine.messages import (
     StopRequested,
     Tick,
     UpgradeRequested,
+    UpgradeWithdrawn,
 )
 from runtime.engine.results import Notice, Sealed, Who
 from runtime.engine.roster import Pooling, Roster, Work
 from runtime.engine.spec import StageSpec
 from runtime.engine.stage import Stage
 from runtime.engine.statistics import HostStats, StageStats, UpgradeStats
-from runtime.errors import HostDied, LucentError
+from runtime.errors import LucentError
 
 NEVER = 2**62
 """The watermark of a stage that has decided on all there will ever be."""
@@ -81,14 +81,13 @@ class Supervisor:
     ) -> None:
         tickets = count()
         self._roster = Roster(pooling)
-        self._handover: Handover | None = None
-        self._upgrade: UpgradeStats | None = None
+        self._upgrades = Upgrades()
         self._autoscaler = None if scaling is None else Autoscaler(scaling)
         self._stages = {s.name: Stage(s, limits, snapshot_events, tickets) for s in stages}
         self._watermarks = dict.fromkeys(self._stages, -1)
         self._draining = self._stopping = self._finished = False
         self._next_commit = 0
-        self._durable = self._recorded = -1
+        self._durable = -1
         self._log = -1
 
     def start(self, log: int, now: float = 0.0) -> list[Command]:
@@ -135,12 +134,7 @@ class Supervisor:
     @property
     def upgrade(self) -> UpgradeStats | None:
         """How the last upgrade asked for stands, None if there was none. From any thread."""
-        over, last = self._handover, self._upgrade
-        if over is not None:
-            return over.stats("switching" if over.due(self._stages) else "preparing")
-        if last is not None and self._durable < self._recorded:
-            return replace(last, state="switching")
-        return last
+        return self._upgrades.stats(self._stages, self._durable)
 
     @property
     def staffed(self) -> bool:
@@ -208,7 +202,7 @@ class Supervisor:
             case ScaleTo():
                 return self._scale(message.hosts)
             case UpgradeRequested():
-                return self._prepare(message)
+                return self._upgrades.begin(message, self._roster)
         return self._told(message)
 
     def _told(self, message: Message) -> list[Command]:
@@ -224,6 +218,8 @@ class Supervisor:
                 self._draining = isinstance(message, DrainRequested)
             case StopRequested():
                 self._stopping = True
+            case UpgradeWithdrawn():
+                return self._upgrades.give_up("withdrawn", "")
             case FeedReady():
                 self._stages[message.stage].idle = False
         return []
@@ -232,8 +228,8 @@ class Supervisor:
         commands: list[Command] = []
         for host in self._roster.tick(tick.now):
             commands += self._lose(host)
-        if self._handover is not None:
-            self._handover.roster.tick(tick.now)
+        if self._upgrades.over is not None:
+            self._upgrades.over.roster.tick(tick.now)
         for stage in self._stages.values():
             stage.tick(self._roster.now)
         if self._autoscaler is not None and self.staffed:
@@ -246,12 +242,8 @@ class Supervisor:
         return [command for roster in self._rosters for command in roster.scale(hosts)]
 
     def _lose(self, host: int, refused: LucentError | None = None) -> list[Command]:
-        over = self._handover
-        if over is not None and over.has(host):
-            try:
-                return over.lose(host)
-            except HostDied as error:
-                return self._give_up(over, error)
+        if self._upgrades.has(host):
+            return self._upgrades.lose(host)
         work = self._roster.working_on(host)
         commands: list[Command] = []
         if work is not None:
@@ -265,41 +257,27 @@ class Supervisor:
     @property
     def _rosters(self) -> list[Roster]:
         """The hosts that work, and those that are to take over from them. From any thread."""
-        over, working = self._handover, self._roster
+        over, working = self._upgrades.over, self._roster
         return [working] if over is None or over.roster is working else [working, over.roster]
 
-    def _prepare(self, request: UpgradeRequested) -> list[Command]:
-        """Begin an upgrade, unless there is one under way."""
-        if self._handover is not None:
-            return []
-        self._handover = Handover(request, self._roster)
-        return self._handover.start()
-
     def _refused(self, message: HostRefused) -> list[Command]:
-        over = self._handover
-        if over is not None and over.has(message.host):
-            return self._give_up(over, message.error)
+        if self._upgrades.has(message.host):
+            return self._upgrades.give_up("refused", str(message.error))
         return self._lose(message.host, message.error)
-
-    def _give_up(self, over: Handover, error: LucentError) -> list[Command]:
-        """No host of the next edition can work: those that do go on."""
-        self._handover = None
-        self._upgrade = over.stats("refused", error)
-        return over.stop()
 
     def _switch(self) -> list[Command]:
         """Bring the upgrade under way a step further, if it is due."""
-        over, stages = self._handover, self._stages
-        if over is None or not self._switching or self._pending:
+        over, stages = self._upgrades.over, self._stages
+        if over is None or not over.due(stages) or self._pending:
             return []
         each = stages.values()
         if not all(s.quiet for s in each) or all(s.finished for s in each):
             return []
         if not all(stage.reflected for stage in each):
             return self._reflect()
-        self._recorded, self._next_commit = self._next_commit, self._next_commit + 1
-        commands = over.take_over(stages, self._roster, self._recorded)
-        self._roster, self._handover, self._upgrade = over.roster, None, over.stats("done")
+        number, self._next_commit = self._next_commit, self._next_commit + 1
+        commands = self._upgrades.take_over(stages, self._roster, number)
+        self._roster = over.roster
         return commands
 
     def _commit(
@@ -366,7 +344,7 @@ class Supervisor:
 
     def _pull(self) -> list[Command]:
         commands: list[Command] = []
-        if self._draining or self._stopping or self._switching:
+        if self._draining or self._stopping or self._upgrades.due(self._stages):
             return commands
         for name, stage in self._stages.items():
             room = 0 if self._roster.busy(name, stage.parts_ahead) else stage.room()
@@ -389,10 +367,6 @@ class Supervisor:
     @property
     def _pending(self) -> bool:
         return self._durable < self._next_commit - 1
-
-    @property
-    def _switching(self) -> bool:
-        return (over := self._handover) is not None and over.due(self._stages)
 
     def _reflect(self) -> list[Command]:
         slots, stages = self._roster.slots, self._stages.values()

@@ -12,6 +12,7 @@ from runtime.engine.messages import (
     ResumeRequested,
     ScaleTo,
     StopRequested,
+    UpgradeWithdrawn,
 )
 from runtime.engine.results import Who
 from runtime.engine.runner import Runner
@@ -19,7 +20,7 @@ from runtime.engine.statistics import HostStats, StageStats, UpgradeStats
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import RunConflict
 from runtime.jobs.config import RunConfig
-from runtime.jobs.rolling import Going, Resolve, Upgrading
+from runtime.jobs.rolling import Begun, Going, Resolve, Upgrading
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,15 @@ class RunControl:
         """Let an aggregate in quarantine go on; `drop`: without the event it was parked at."""
         self._ask(ReleaseRequested(who, drop))
 
-    def upgrade(self, config: RunConfig, resolve: Resolve) -> int:
+    def upgrade(self, config: RunConfig, resolve: Resolve) -> Begun:
         """Let the run be upgraded to another config while it goes on, as `Upgrading.begin` does."""
         if self._upgrading is None:
             raise RunConflict(f"run {config.run.name!r} has not begun yet: ask again")
         return self._upgrading.begin(config, resolve)
+
+    def withdraw(self) -> None:
+        """Give up the upgrade under way, if it has not been made yet."""
+        self._ask(UpgradeWithdrawn())
 
     def status(self) -> Status:
         """How the run stands."""

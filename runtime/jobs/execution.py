@@ -224,7 +224,7 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     hosts = start_hosts(plan, runner.post, _loader(store, plan))
     for release in ground.releases:
         control.release(release.who, drop=release.drop)
-    control.attach(runner, supervisor, Going(plan, store, ground.keys, hosts))
+    control.attach(runner, supervisor, Going(ground.config, plan, store, ground.keys, hosts))
     try:
         committing = ground.committing
         committer = Committer(store, committing.fence, committing.author, runner.post)

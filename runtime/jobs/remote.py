@@ -32,11 +32,12 @@ from runtime.errors import (
     RunSilent,
     UnknownName,
 )
-from runtime.jobs.config import HostsConfig, RunConfig
+from runtime.jobs.config import RunConfig
 from runtime.jobs.connection import AUTO, connected
 from runtime.jobs.control import RunControl, Status
 from runtime.jobs.execution import Job, Outcome, execute
-from runtime.jobs.rolling import Proposal, Question, propose
+from runtime.jobs.proposal import Proposal, Question, propose
+from runtime.jobs.rolling import Begun
 
 RESTARTS = 10
 """So often a supervisor that dies is started again, before its run ends."""
@@ -84,18 +85,22 @@ class RemoteRun:
         """Ask for another number of hosts."""
         self._ask("scale", hosts)
 
-    def upgrade(self, config: RunConfig) -> int:
-        """Let the run be upgraded while it goes on; returns the number of the edition to come.
+    def upgrade(self, config: RunConfig) -> Begun:
+        """Let the run be upgraded while it goes on.
 
         Waits until the strategies were found; `status` tells when they have taken over. Raises
         what is wrong with the config, and `RunConflict` for what an upgrade cannot change.
         """
-        answer: int | LucentError = self._ask(
+        answer: Begun | LucentError = self._ask(
             "run", partial(_upgrade, config), seconds=LOAD_SECONDS + ANSWER_SECONDS
         )
         if isinstance(answer, LucentError):
             raise answer
         return answer
+
+    def withdraw(self) -> None:
+        """Give up the upgrade under way, if it has not been made yet; `status` tells."""
+        self._ask("withdraw")
 
     def release(self, who: Who, *, drop: bool = False) -> None:
         """Let an aggregate in quarantine go on; `drop`: without the event it was parked at.
@@ -140,7 +145,7 @@ def run_on_ray(job: Job, follow: Follow, progress: Callable[[Status], None]) -> 
     """
     address = job.config.hosts.address
     progress(Status("starting Ray" if address is None else f"joining Ray at {address}"))
-    with ray_session(job.config.hosts) as place:
+    with ray_session(job.config) as place:
         progress(Status("starting the supervisor", address=place))
         for life in range(RESTARTS + 1):
             try:
@@ -212,7 +217,7 @@ def _show(remote: RemoteRun, progress: Callable[[Status], None]) -> None:
         return
 
 
-def _upgrade(config: RunConfig, control: RunControl) -> int:
+def _upgrade(config: RunConfig, control: RunControl) -> Begun:
     """Called in the supervisor's process, which has imported the modules as they were."""
     return control.upgrade(config, _resolved)
 
@@ -250,21 +255,23 @@ def _execute(job: Job, control: RunControl) -> Outcome:
 
 
 @contextmanager
-def ray_session(hosts: HostsConfig) -> Iterator[str]:
+def ray_session(config: RunConfig) -> Iterator[str]:
     """A Ray that is there: the caller's own, the one at `address`, or one started for this run.
 
-    Gives its host:port.
+    Gives its host:port. One of its own has room for all hosts that the run may come to have,
+    and for as many that take over from them in an upgrade.
     Raises `ConfigError` or `RunMissing` if it cannot be reached.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    hosts = config.hosts
     if ray.is_initialized() or hosts.address is not None:
         with connected(hosts.address or AUTO) as place:
             yield place
         return
-    cpus = hosts.count + hosts.spares + 1
+    most = hosts.count if config.autoscale is None else max(hosts.count, config.autoscale.most)
     try:
         ray.init(
-            num_cpus=cpus,
+            num_cpus=2 * (most + hosts.spares),
             include_dashboard=False,
             logging_level=logging.ERROR,
             log_to_driver=False,

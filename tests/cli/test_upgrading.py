@@ -11,7 +11,7 @@ import pytest
 from runtime.events import StrategyUpgraded, read_metadata
 from runtime.store import SqliteStore
 from tests.cli.conftest import Lucent
-from tests.cli.going import Going, write_long
+from tests.cli.going import DEADLINE, Going, popen, write_long
 from tests.support.waiting import until
 
 MINE = """
@@ -114,6 +114,34 @@ def test_what_cannot_be_loaded_is_told_and_the_run_goes_on(going: Going) -> None
     assert "decides with what this config says already" in again.err
     status = going.status()
     assert (status["phase"], status["upgrade"]) == ("running", None)
+
+
+@pytest.mark.ray
+def test_an_upgrade_is_withdrawn_as_long_as_its_hosts_have_not_taken_over(going: Going) -> None:
+    none = going.lucent("withdraw", "long")
+    assert none.code == 2
+    assert "run 'long' has no upgrade under way" in none.err
+    write_mine(going.directory, "2")
+    mine = going.directory / "mine.py"
+    mine.write_text(f"import time\n\ntime.sleep(5)\n{mine.read_text()}")
+    config = going.directory / "long.toml"
+    config.write_text(config.read_text().replace("events = 512", "events = 1024"))
+    asked = popen(
+        going.directory, going.env, "upgrade", "long.toml", "--rolling", "--address", going.address
+    )
+    until(lambda: going.status()["upgrade"] is not None, "no upgrade begins")
+    withdrawn = going.lucent("withdraw", "long")
+    assert (withdrawn.code, withdrawn.err) == (0, "")
+    assert "run 'long' goes on as before" in withdrawn.out
+    out, err = asked.communicate(timeout=DEADLINE)
+    assert asked.returncode == 2
+    assert "[credit] of 'long' stay as they are" in out
+    assert "run 'long' goes on as before: the upgrade was withdrawn" in err
+    status = going.status()
+    assert (status["phase"], status["upgrade"]["state"]) == ("running", "withdrawn")
+    assert going.lucent("stop", "long").code == 0
+    assert going.end().code == 130
+    assert set(decided(going.directory / "long.db")) == {"1"}
 
 
 def test_options_that_only_a_start_has_are_refused(lucent: Lucent, tmp_path: Path) -> None:

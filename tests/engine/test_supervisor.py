@@ -13,6 +13,7 @@ from runtime.engine.commands import (
     Finish,
     Forget,
     Pull,
+    ReadHeld,
     Restore,
     Send,
     StartHost,
@@ -28,19 +29,22 @@ from runtime.engine.messages import (
     DrainRequested,
     FeedEnded,
     FeedIdle,
+    HeldRead,
     HostAnswered,
     HostLost,
     HostReady,
     HostRefused,
     Message,
+    ReleaseRequested,
     ResumeRequested,
     ScaleTo,
     SnapshotTaken,
     StopRequested,
     Tick,
     UpgradeRequested,
+    UpgradeWithdrawn,
 )
-from runtime.engine.results import GroupResult
+from runtime.engine.results import GroupResult, Held, Parked, Release, Who
 from runtime.engine.roster import START_ATTEMPTS, Pooling
 from runtime.engine.simulation.feed import rows_of
 from runtime.engine.spec import StageSpec
@@ -298,6 +302,36 @@ def test_an_idle_feed_that_was_told_more_meanwhile_is_asked_again():
     assert [command.stage for command in asked if isinstance(command, Pull)] == ["down"]
 
 
+def parked(send: Send, position: int) -> HostAnswered:
+    """The answer of a host whose agent raises on the event at `position` of its only aggregate."""
+    (aggregate,) = set(send.rows.column("aggregate").to_pylist())
+    who = Who("one", aggregate)
+    positions = send.rows.column("position").to_pylist()
+    held = Held(who, tuple(at for at in positions if at >= position), b"")
+    case = Parked(who, position, "it raises", "", b"", b"")
+    result = GroupResult(key_group(aggregate), (), (case,), (held,))
+    return HostAnswered(send.stage, send.seq, send.host, send.ticket, (result,))
+
+
+def test_what_a_release_came_to_holds_though_its_host_dies_and_the_next_one_could_go_on():
+    driven = Driven(Pooling(1)).staffed()
+    (send,) = driven.batch(["a", "a"], 2)
+    driven.tell(parked(send, 0), Committed(0, 0))
+    who = Who("one", "a")
+    driven.tell(ReleaseRequested(who, drop=False), FeedIdle("one"))
+    driven.tell(taken(driven.ordered(TakeSnapshot)[0]))
+    driven.tell(Committed(1, 1))
+    assert driven.ordered(ReadHeld) == [ReadHeld("one", who, 0, 42)]
+    driven.tell(HeldRead("one", who, (rows_of(["a", "a"], [0, 1]),)))
+    (released,) = driven.ordered(Send)
+    assert released.release == Release(who, None)
+    driven.tell(parked(released, 1), HostLost(0))
+    driven.tell(HostReady(driven.ordered(StartHost)[0].host))
+    (again,) = driven.ordered(Send)
+    assert again.rows.column("position").to_pylist() == [0], "decided on, as the log says"
+    assert again.release == Release(who, 1), "what it was parked at is held"
+
+
 @pytest.mark.parametrize(
     "wrong", [{"hosts": 0}, {"spares": -1}, {"deadline": 0.0}, {"grace": -1.0}]
 )
@@ -388,6 +422,26 @@ class TestUpgrade:
         stands = driven.supervisor.upgrade
         assert stands is not None
         assert (stands.state, stands.why) == ("refused", "no such class")
+
+    def test_one_that_is_withdrawn_ends_and_the_next_can_be_asked_for(self, driven: Driven) -> None:
+        (first,) = self.ask(driven)
+        driven.tell(UpgradeWithdrawn())
+        assert [stop.host for stop in driven.ordered(StopHost)] == [first]
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert (stands.state, stands.since) == ("withdrawn", {})
+        driven.tell(HostReady(first))
+        assert driven.last == [], "it comes too late to take over"
+        self.ask(driven, edition=2)
+
+    def test_one_that_was_made_cannot_be_withdrawn(self, driven: Driven) -> None:
+        self.take_over(driven)
+        (commit,) = driven.ordered(Commit)
+        driven.tell(UpgradeWithdrawn(), Committed(commit.number, 0))
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert stands.state == "done"
+        assert not driven.ordered(StopHost)
 
     def test_what_an_earlier_one_came_to_says_nothing_of_the_next(self, driven: Driven) -> None:
         (first,) = self.ask(driven)

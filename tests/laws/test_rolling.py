@@ -19,7 +19,8 @@ from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.execution import Outcome, execute
 from runtime.jobs.launch import prepare
-from runtime.jobs.rolling import Proposal, Question, Resolve, propose
+from runtime.jobs.proposal import Proposal, Question, propose
+from runtime.jobs.rolling import Resolve
 from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
 from tests.laws.test_upgrade import EVERY, EVERY_SECOND, agents, decided, switch

@@ -37,6 +37,7 @@ from runtime.engine.messages import (
     SnapshotTaken,
     Tick,
     UpgradeRequested,
+    UpgradeWithdrawn,
 )
 from runtime.engine.notices import NoticeBook
 from runtime.engine.pen import Author
@@ -172,13 +173,17 @@ class Process:
         """Ask for another edition of the strategies of some stages, if none is under way."""
         stands = self.supervisor.upgrade
         asked = any(isinstance(message, UpgradeRequested) for message in self.mailbox)
-        if asked or (stands is not None and stands.state not in ("done", "refused")):
+        if asked or (stands is not None and stands.state in ("preparing", "switching")):
             return
         edition = len(self._editions)
         self._editions[edition] = self._store.editions(RUN)
         changes = {name: (_change(name, edition),) for name in [*self._feeds][: 1 + size % 2]}
         reached = {name: self._store.reached(name) for name in changes}
         self.mailbox.append(UpgradeRequested(edition, changes, reached, {}))
+
+    def withdraw(self) -> None:
+        """Ask for the upgrade under way to be given up."""
+        self.mailbox.append(UpgradeWithdrawn())
 
     def refuse(self) -> None:
         """A host that is being started cannot load what it is to decide with."""

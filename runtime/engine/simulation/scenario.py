@@ -29,6 +29,7 @@ FAULTS = (
     "cure",
     "upgrade",
     "upgrade-refused",
+    "upgrade-withdrawn",
 )
 """What can befall a run.
 
@@ -38,7 +39,7 @@ way and start it again; `scale` it; the store fails, or does what it is told and
 say so, or is slow, or its disk is full for long; a feed gives nothing for a while; the
 clock leaps; a host's answer is lost, or comes twice; what is in
 quarantine is released; the strategy is cured of what was poison to it; another edition of the
-strategy is to take over, or cannot be loaded where it should.
+strategy is to take over, or cannot be loaded where it should, or is not wanted any more.
 """
 
 ENDS = frozenset({"crash", "zombie", "stop", "disk-full"})

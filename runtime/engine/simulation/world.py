@@ -26,6 +26,7 @@ _PLAIN: Mapping[str, Callable[[Process], None]] = {
     "answer-twice": Process.repeat_answer,
     "release": Process.release,
     "upgrade-refused": Process.refuse,
+    "upgrade-withdrawn": Process.withdraw,
 }
 
 

@@ -9,7 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from runtime.errors import StoreDamaged, StoreExists, StoreForbidden
+from runtime.errors import StoreDamaged, StoreExists, StoreForbidden, StoreFull
 from runtime.store.faults import translated
 from runtime.store.schema import sync_folder
 
@@ -30,7 +30,10 @@ def drafted(target: Path) -> Iterator[Path]:
         refuse_existing(target)
         with _folder(target) as folder:
             draft = Path(folder) / target.name
-            yield draft
+            try:
+                yield draft
+            except StoreFull as error:
+                raise StoreFull(str(error).replace(str(draft), str(target))) from error
             _sync(draft)
             _refuse_left(draft)
             _put(draft, target)

@@ -291,7 +291,7 @@ class TestRefusedPlaces:
             ]
             store.append("a-1", -1, events)
         archive, target = tmp_path / f"log.{form}", tmp_path / "copied.db"
-        with file_limit(100_000), pytest.raises(StoreFull):
+        with file_limit(100_000), pytest.raises(StoreFull, match=f"no space left for {archive} "):
             export_file(tmp_path / "log.db", archive)
         assert not list(tmp_path.glob(f"*{archive.name}*"))
         export_file(tmp_path / "log.db", archive)

@@ -149,7 +149,7 @@ class TestRefused:
 
     def test_a_full_disk(self, path: Path, target: Path) -> None:
         write_some(path)
-        with file_limit(100_000), pytest.raises(StoreFull):
+        with file_limit(100_000), pytest.raises(StoreFull, match=f"no space left for {target} "):
             backup(path, target)
         assert list(target.parent.iterdir()) == []
         assert backup(path, target).events == 300

@@ -342,7 +342,8 @@ class StrategyError(LucentError):
 class Retryable(StrategyError):
     """What a strategy raises to be given an event again `after` seconds, then twice that, ...
 
-    After `attempts` times (1 to 20) it stays in quarantine. Raises `ValueError` without those.
+    After `attempts` times (1 to 20), or once the run was resumed, it stays in quarantine. Raises
+    `ValueError` without those.
 
     >>> Retryable("the oracle has not settled", after=0.5, attempts=3).attempts
     3
@@ -353,7 +354,7 @@ class Retryable(StrategyError):
         if not (0.0 < after <= MOST_AFTER and 1 <= attempts <= MOST_ATTEMPTS):
             needs = f"after in (0, {MOST_AFTER:g}] seconds and attempts in [1, {MOST_ATTEMPTS}]"
             raise ValueError(f"Retryable needs {needs}, got {after!r} and {attempts!r}")
-        self.after, self.attempts = after, attempts
+        self.after, self.attempts = float(after), int(attempts)
 
 
 class Terminal(StrategyError):

@@ -87,7 +87,7 @@ def write_draft(
     data = _data(line, chain, decision, protocol, cause)
     event = NewEvent(
         decision_id(line.agent, cause.event_id, ordinal),
-        decision.type,
+        str(decision.type),
         data,
         unsigned_metadata(
             line.run_id, line.did, time_text(cause.time), cause_fields(cause), chain.previous

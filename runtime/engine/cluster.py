@@ -153,11 +153,14 @@ class RayHosts:
             if error is not None:
                 self._post(HostLost(host, str(error)) if isinstance(error, LOST) else error)
                 return
-            answer = future.result()
-            if isinstance(answer, LucentError):
-                self._post(refused(answer))
-            elif message is not None:
-                self._post(message(answer))
+            try:
+                answer = future.result()
+                if isinstance(answer, LucentError):
+                    self._post(refused(answer))
+                elif message is not None:
+                    self._post(message(answer))
+            except Exception as broken:  # noqa: BLE001 (nobody else would be told)
+                self._post(broken)
 
         reference.future().add_done_callback(arrived)
 

@@ -23,6 +23,10 @@ class CreditLimits:
             if value < 1:
                 raise ConfigError(f"credit.{name} must be at least 1, was {value}")
 
+    def retention(self, snapshot_events: int) -> CreditLimits:
+        """What may be held: up to two intervals between snapshots, beside what is unfinished."""
+        return CreditLimits(2 * snapshot_events + self.events, 3 * self.bytes, self.batch)
+
 
 @dataclass(frozen=True, slots=True)
 class CreditStats:
@@ -76,6 +80,11 @@ class CreditWindow:
         self._events -= events
         self._bytes -= size
         assert self._events >= 0, "more credit given back than taken"
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is unfinished: then a whole block may be asked for, however large."""
+        return self._events == 0 and self._bytes == 0
 
     @property
     def load(self) -> float:

@@ -195,8 +195,8 @@ class Desk:
             Parked(
                 Who(self.agent, aggregate),
                 position,
-                f"{type(error).__name__}: {error}",
-                "".join(traceback.format_exception(error)),
+                _text(lambda: f"{type(error).__name__}: {error}", error),
+                _text(lambda: "".join(traceback.format_exception(error)), error),
                 state,
                 write_ipc(share.batch.slice(row, 1)).to_pybytes(),
                 error.after if isinstance(error, Retryable) else 0.0,
@@ -240,6 +240,15 @@ class Desk:
             f"strategy {edition.strategy.name!r} of agent {self.agent!r}, in a window of"
             f" {len(window)} rows of {window.aggregate!r}, {wrong}"
         )
+
+
+def _text(tell: Callable[[], str], error: Exception) -> str:
+    """What is told of an error, as text that can be stored; its type alone if it cannot be told."""
+    try:
+        told = tell()
+    except Exception:  # noqa: BLE001 (a strategy's own `__str__`)
+        told = type(error).__name__
+    return told.encode("utf-8", "backslashreplace").decode()
 
 
 def _cut(window: Window, start: int, stop: int) -> Window:

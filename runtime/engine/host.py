@@ -135,7 +135,9 @@ class Host:
                     desk.decide(share, out)
                 else:
                     desk.release(share, release.then, out)
-            except Exception:  # noqa: BLE001 (found again, event by event, once it is restored)
+            except Exception:
+                if share.careful or release is not None:
+                    raise  # going event by event again would come to the same
                 return False
         return True
 

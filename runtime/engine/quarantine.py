@@ -83,11 +83,8 @@ class Quarantine:
 
     @property
     def holding(self) -> bool:
-        """Whether the stage has to come to rest, so that a release can take place."""
-        going = self._going
-        if going is not None and (going.seq < 0 or going.empty):
-            return True
-        return bool(self.stale) or (going is None and self._next() is not None)
+        """Whether the stage has to rest: for a release to take place, and until it is settled."""
+        return self._going is not None or bool(self.stale) or self._next() is not None
 
     def reach(self, position: int) -> None:
         """All input before `position` has been taken in."""
@@ -122,10 +119,13 @@ class Quarantine:
     def convict(
         self, whom: Collection[Who], position: int, row: pa.RecordBatch
     ) -> tuple[Notice, ...]:
-        """Hosts died on the event at `position`: it is not tried again by itself."""
-        for who in whom:
-            self.entries.setdefault(who, Entry(position))
-        return tuple(_deadly(who, position, row) for who in whom)
+        """Hosts died on the event at `position`: it is not tried again by itself.
+
+        Agents whose aggregate is parked before it are not concerned: they were not given it.
+        """
+        others = [who for who in whom if who not in self.entries]
+        self.entries.update((who, Entry(position)) for who in others)
+        return tuple(_deadly(who, position, row) for who in others)
 
     def give_up(self, row: pa.RecordBatch) -> tuple[Parked, ...]:
         """Hosts died on an event that is being released: all stays as it was."""
@@ -189,11 +189,12 @@ class Quarantine:
         if going.empty:
             self.stale.add(key_group(going.who.aggregate))
         if going.again is not None:
-            self.entries[going.who] = _entry(going.again, before.tries, now)
+            tries = before.tries if going.again.position == before.position else 0
+            self.entries[going.who] = _entry(going.again, tries, now)
             return (going.again,)
         if going.then is None:
             return (Freed(going.who),)
-        self.entries[going.who] = Entry(going.then, before.tries)
+        self.entries[going.who] = Entry(going.then)
         self._asked.appendleft((going.who, False))
         return (Advanced(going.who, going.then),)
 
@@ -202,9 +203,9 @@ class Quarantine:
 
         What an earlier process held has to be read again before: else it came twice.
         """
-        for who, drop in self._asked:
-            entry = self.entries[who]
-            if self._reached > max(entry.position, entry.held_to):
+        for who, drop in tuple(self._asked):
+            entry = self.entries.get(who)
+            if entry is not None and self._reached > max(entry.position, entry.held_to):
                 return who, drop
         return None
 

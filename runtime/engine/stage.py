@@ -56,7 +56,7 @@ class Stage:
         self.routing = Routing()
         self._tickets = tickets
         self._credit = CreditWindow(limits, EVENT_BYTES)
-        self._retained = CreditWindow(_retention(limits, snapshot_events), EVENT_BYTES)
+        self._retained = CreditWindow(limits.retention(snapshot_events), EVENT_BYTES)
         self._release_limit = min(limits.events, limits.batch)
         self._due = CreditLimits(snapshot_events, limits.bytes, SNAPSHOT_BATCHES)
         self._partitioner = Partitioner()
@@ -82,8 +82,10 @@ class Stage:
         resting = self.pulled or self.idle or self.ended or self.quarantine.holding
         if resting or not self.routing.slots:
             return 0
-        room = min(self._credit.room(), self._retained.room())
-        return room if room >= self.spec.block else 0
+        room, block = min(self._credit.room(), self._retained.room()), self.spec.block
+        if 0 < room < block:
+            room = block if self._credit.idle else 0
+        return room
 
     @property
     def load(self) -> float:
@@ -393,8 +395,3 @@ class Stage:
             sent = self._send(Part(part.host, (piece.group,), rows), batch, careful=True)
             self._hunt.sent(sent.ticket, batch.seq, piece)
             yield replace(sent, mute=piece.group not in batch.missing, piece=piece)
-
-
-def _retention(limits: CreditLimits, snapshot_events: int) -> CreditLimits:
-    """What may be held: up to two intervals between snapshots, beside what is unfinished."""
-    return CreditLimits(2 * snapshot_events + limits.events, 3 * limits.bytes, limits.batch)

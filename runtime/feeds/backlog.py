@@ -109,7 +109,7 @@ class Backlog:
             rows = rows.slice(0, limit)
             if self._blocked:
                 self._unblock()
-        elif self._gone and self._empty is not None:
+        elif self._empty is not None and self._has_dropped_before(self.position):
             rows = self._empty
         else:
             return None
@@ -165,6 +165,9 @@ class Backlog:
         if codes.any():
             self._gone.append((positions[codes > 0], codes[codes > 0]))
 
+    def _has_dropped_before(self, end: int) -> bool:
+        return any(bool((positions < end).any()) for positions, _ in self._gone)
+
     def _dropped_before(self, end: int) -> tuple[Drop, ...]:
         if not self._gone:
             return ()
@@ -183,4 +186,6 @@ class Backlog:
         position, cursor = self._marks[0]
         if position == end:
             return cursor
-        return json.dumps(json.loads(cursor) | {"skip": end - position}, sort_keys=True)
+        base = json.loads(cursor)
+        skip = int(base.get("skip", 0)) + end - position
+        return json.dumps(base | {"skip": skip}, sort_keys=True)

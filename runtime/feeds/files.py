@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -79,6 +80,16 @@ def row_count_of(path: Path, kind: Format) -> int | None:
         return int(pq.read_metadata(path).num_rows)
 
 
+_DAMAGE = (
+    pa.ArrowException,
+    EOFError,
+    gzip.BadGzipFile,
+    zlib.error,
+    OSError,
+    UnicodeDecodeError,
+)
+
+
 @contextmanager
 def _faults(path: Path) -> Iterator[None]:
     try:
@@ -87,7 +98,7 @@ def _faults(path: Path) -> Iterator[None]:
         raise FeedMissing(f"there is no file {path}: check `path` of the feed") from None
     except (PermissionError, IsADirectoryError) as error:
         raise FeedMissing(f"cannot read {path}: {error.strerror}") from None
-    except (pa.ArrowException, EOFError, gzip.BadGzipFile, OSError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         text = str(error).partition("\n")[0]
         raise FeedDamaged(f"{path} is damaged, or not what its name says: {text}") from None
 

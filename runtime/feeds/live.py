@@ -10,7 +10,6 @@ from time import monotonic_ns
 
 import pyarrow as pa
 
-from runtime.errors import FeedError
 from runtime.feeds.backlog import Backlog, Bound
 from runtime.feeds.drops import Record, as_recorded
 from runtime.feeds.merge import Merge
@@ -84,7 +83,8 @@ class Live:
         self._thread: Thread | None = None
         self._began = self._origin = -1
         self._asked = self._ended = self._closed = False
-        self._failure: FeedError | None = None
+        self._failure: Exception | None = None
+        self._broken: Exception | None = None
         self.schema: pa.Schema = merge.schema
 
     @property
@@ -105,6 +105,8 @@ class Live:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="lucent-feed", daemon=True)
                 self._thread.start()
+            if self._broken is not None:
+                raise self._broken
             now = self._now()
             self._backlog.come_due(now)
             batch = self._backlog.take(limit)
@@ -148,6 +150,13 @@ class Live:
         return self._origin + int((monotonic_ns() - self._began) * self._pace)
 
     def _run(self) -> None:
+        try:
+            self._read_on()
+        except Exception as error:  # noqa: BLE001 (whoever reads is told)
+            self._broken = error
+            self._wake()
+
+    def _read_on(self) -> None:
         """Have the next rows at hand before those before them are due."""
         while not self._ended:
             batch, failure = self._read_ahead()
@@ -161,10 +170,10 @@ class Live:
                     self._began, self._origin = monotonic_ns(), self._backlog.next_due
         self._await()
 
-    def _read_ahead(self) -> tuple[FeedBatch | None, FeedError | None]:
+    def _read_ahead(self) -> tuple[FeedBatch | None, Exception | None]:
         try:
             return self._merge.read(CHUNK), None
-        except FeedError as error:
+        except Exception as error:  # noqa: BLE001 (raised behind the rows before it)
             return None, error
 
     def _await(self) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,8 +15,9 @@ from runtime.engine.host import Decided, Host
 from runtime.engine.ipc import read_ipc
 from runtime.engine.keygroups import key_group
 from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, build_host, signers
-from runtime.engine.results import Release, Who
+from runtime.engine.results import GroupResult, Release, Who
 from runtime.engine.signing import sign
+from runtime.engine.task import Answer, read_answer, write_answer
 from runtime.errors import Retryable, StateInvalid
 from runtime.identity import Draft, SigningKey, Trust, check_stream
 from tests.support.rows import observed
@@ -46,7 +48,7 @@ class Patient(Made):
     name = "patient"
 
     def on_window(self, state: Seen, window: Window) -> Iterable[tuple[int, Decision]]:
-        raise Retryable("not yet", after=0.5, attempts=3)
+        raise Retryable("not yet", after=np.float64(0.5), attempts=np.int64(3))
 
 
 class CannotStart(Made):
@@ -197,6 +199,54 @@ def test_what_a_strategy_asks_to_be_tried_again_says_so():
     decided = host(f"{__name__}:Patient").decide("stage", observed(["a"]), careful=True)
     (parked,) = decided.outputs[key_group("a")].parked
     assert (parked.after, parked.attempts) == (0.5, 3)
+    assert read_answer(write_answer(Answer(decided.results(()), ()))).raised == ()
+    results = decided.results((GroupResult(key_group("a"), ()),))
+    assert read_answer(write_answer(Answer(results, ()))).results == results
+
+
+class Untold(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise KeyError("what it is")
+
+
+class Odd(Made):
+    """Raises what is hard to tell."""
+
+    name = "odd"
+    error: Exception = Untold()
+
+    def on_window(self, state: Seen, window: Window) -> Iterable[tuple[int, Decision]]:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(Untold(), "Untold"), (ValueError("half a \ud83d"), "ValueError: half a \\ud83d")],
+)
+def test_an_error_that_is_hard_to_tell_parks_like_any_other(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Odd, "error", error)
+    decided = host(f"{__name__}:Odd").decide("stage", observed(["a"]), careful=True)
+    (parked,) = decided.outputs[key_group("a")].parked
+    assert parked.error == told
+    assert parked.trace.encode()
+
+
+def test_a_state_that_cannot_be_kept_ends_what_going_event_by_event_would_not_mend() -> None:
+    class Whole(Made):
+        def on_window(self, state: Seen, window: Window) -> Iterable[tuple[int, Decision]]:
+            state.count = 0.5  # type: ignore[assignment]
+            return ()
+
+    going = host(f"{HERE}:Failing")
+    (desk,) = going._desks["stage"]
+    edition = desk.editions[0]
+    desk.editions = (replace(edition, on_window=Whole(edition.strategy.parameters).on_window),)
+    with pytest.raises(StateInvalid):
+        going.decide("stage", observed(["a", "a"]), careful=True)
 
 
 def why_parked(made: Any, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -302,6 +302,20 @@ def test_an_idle_feed_that_was_told_more_meanwhile_is_asked_again():
     assert [command.stage for command in asked if isinstance(command, Pull)] == ["down"]
 
 
+def test_a_block_is_asked_for_however_large_the_events_before_it_were():
+    spec = StageSpec("one", block=40)
+    limits = CreditLimits(200, 4_000, 40)
+    supervisor = Supervisor([spec], Pooling(1), limits, snapshot_events=1000)
+    (start,) = supervisor.start(-1)
+    assert isinstance(start, StartHost)
+    assert Pull("one", 40) in supervisor.handle(HostReady(start.host))
+    arrived = supervisor.handle(BatchArrived("one", rows_of(["a" * 2_000], [0]), 40, "40"))
+    (send,) = [command for command in arrived if isinstance(command, Send)]
+    assert not [command for command in arrived if isinstance(command, Pull)]
+    supervisor.handle(answer(send))
+    assert Pull("one", 40) in supervisor.handle(Committed(0, 0))
+
+
 def parked(send: Send, position: int) -> HostAnswered:
     """The answer of a host whose agent raises on the event at `position` of its only aggregate."""
     (aggregate,) = set(send.rows.column("aggregate").to_pylist())

@@ -106,6 +106,32 @@ def test_its_cursor_goes_on_at_the_next_row(taken: int) -> None:
     assert [row["position"] for row in drain(again)] == list(range(taken, 12))
 
 
+def test_its_cursor_goes_on_at_the_next_row_however_often_it_was_left() -> None:
+    cursor, at = BEGIN, 0
+    for taken in (2, 3, 1, 4):
+        feed = merge(12)
+        feed.seek(cursor)
+        held = Backlog({"prices": Bound("block", 100)}, Record(), at, cursor)
+        read = feed.read(12)
+        assert isinstance(read, FeedBatch)
+        held.add(read)
+        held.come_due(11)
+        batch = held.take(taken)
+        assert batch is not None
+        assert positions(batch) == list(range(at, at + taken))
+        cursor, at = batch.cursor, batch.end
+
+
+def test_a_drop_that_is_not_due_yet_is_not_told() -> None:
+    record = Record.of(12, [Drop("conflate", ((5, 5),))])
+    held = backlog(Bound("conflate", 100), record=record)
+    held.come_due(2)
+    assert positions(held.take(10)) == [0, 1, 2]
+    assert held.take(10) is None
+    held.come_due(11)
+    assert held.take(10).dropped == (Drop("conflate", ((5, 5),)),)
+
+
 def played(feed: Live, woken: Event) -> Iterator[int]:
     """The positions of a live feed, as they come."""
     with closing(feed):
@@ -135,6 +161,19 @@ def test_what_is_before_a_bad_row_comes_first() -> None:
     assert came == list(range(5))
     with pytest.raises(FeedError, match="row 5"):
         live.read(10)
+
+
+def test_what_ends_its_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = merge(6)
+    woken = Event()
+    live = Live(tape, 1e-7, {"prices": Bound("block", 10)}, Record(), woken.set)
+
+    def read(limit: int) -> FeedBatch:
+        raise MemoryError(f"no room for {limit} rows")
+
+    monkeypatch.setattr(tape, "read", read)
+    with pytest.raises(MemoryError, match="no room for"):
+        list(played(live, woken))
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])

@@ -132,6 +132,7 @@ def test_a_parquet_without_rows(tmp_path):
         ("a.csv.gz", b"a,t,k,p\nx,1,1,1\n", "a.csv.gz"),
         ("a.ndjson.gz", gzip.compress(NDJSON.encode() * 500)[:-30], "a.ndjson.gz"),
         ("a.csv.gz", gzip.compress(CSV.encode() * 500)[:-30], "a.csv.gz"),
+        ("a.csv.gz", gzip.compress(CSV.encode() * 500)[:12] + b"\xff" * 500, "a.csv.gz"),
     ],
 )
 def test_a_damaged_file(tmp_path, name, body, said):

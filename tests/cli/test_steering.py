@@ -108,7 +108,7 @@ def test_a_run_is_given_other_hosts(going: Going) -> None:
     asked = going.lucent("scale", "long", "--hosts", "3")
     assert "is to have 3 hosts" in asked.out
     until(lambda: ready() == 3, "the third host does not come")
-    assert "this Ray has 3 now" in going.lucent("scale", "long", "--hosts", "5").out
+    assert "this Ray has 4 now" in going.lucent("scale", "long", "--hosts", "5").out
     going.lucent("scale", "long", "--hosts", "1")
     until(lambda: len(going.status()["hosts"]) == 1, "hosts do not leave")
 

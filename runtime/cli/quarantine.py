@@ -65,6 +65,9 @@ def show(store: StorePath, agent: Agent, aggregate: Aggregate) -> None:
     say(f"{agent} cannot decide on {aggregate}: ", (printable(parked.error), "red"))
     say(f"run        {case.run}, stage {case.standing.stage}")
     say(f"position   {case.standing.parked_at}; {case.held:,} events are held")
+    tries, left = case.standing.tries, case.standing.tries_left
+    if tries or left:
+        say(f"retries    {tries} of {tries + left} made")
     parameters = json.dumps(parked.parameters, sort_keys=True)
     say(f"strategy   {parked.strategy}, version {parked.version}, parameters {parameters}")
     say(f"event      {json.dumps(parked_event(case), default=str)}")

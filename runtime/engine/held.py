@@ -44,6 +44,8 @@ class Standing(BaseModel):
     aggregate: str
     parked_at: int | None
     held_to: int
+    tries: int = 0
+    tries_left: int = 0
 
 
 def in_quarantine(store: Streams, run: str) -> dict[str, tuple[InQuarantine, ...]]:
@@ -61,7 +63,9 @@ def in_quarantine(store: Streams, run: str) -> dict[str, tuple[InQuarantine, ...
             and ReleaseBegun.model_validate_json(event.data).drop
         )
         who = Who(standing.agent, standing.aggregate)
-        one = InQuarantine(who, standing.parked_at, standing.held_to, begun, drop)
+        place = who, standing.parked_at, standing.held_to
+        again = standing.tries_left > 0
+        one = InQuarantine(*place, begun, drop, standing.tries, again)
         found[standing.stage] = (*found.get(standing.stage, ()), one)
     return found
 

@@ -46,6 +46,8 @@ class _Page:
     parked_at: int | None = None
     held_to: int = -1
     held: int = 0
+    tries: int = 0
+    tries_left: int = 0
     last: tuple[Any, ...] = ()
 
 
@@ -86,10 +88,10 @@ class NoticeBook:
             case Releasing():
                 self._begin(stage, page, notice)
             case Advanced() if page.parked_at != notice.position:
-                page.parked_at = notice.position
+                self._move(page, notice.position, notice.gone)
                 self._add(page, ReleaseAdvanced(**self._base(stage, page, notice.who)))
             case Freed() if page.parked_at is not None:
-                page.parked_at, page.held = None, 0
+                self._move(page, None, page.held)
                 self._add(page, AggregateReleased(**self._base(stage, page, notice.who)))
 
     def appends(self) -> list[Append]:
@@ -106,9 +108,10 @@ class NoticeBook:
         self.pen.author = replace(author, stamps=stamps)
 
     def _park(self, stage: str, page: _Page, parked: Parked) -> None:
-        if page.parked_at == parked.position:
+        if page.parked_at == parked.position and not page.last:
             return
-        page.parked_at = parked.position
+        self._move(page, parked.position, parked.gone)
+        page.tries, page.tries_left = parked.tries, max(0, parked.attempts - parked.tries)
         self._add(
             page,
             AggregateParked(
@@ -158,14 +161,22 @@ class NoticeBook:
             **who._asdict(),
             "parked_at": page.parked_at,
             "held_to": page.held_to,
+            "held": page.held,
+            "tries": page.tries,
+            "tries_left": page.tries_left,
         }
+
+    @staticmethod
+    def _move(page: _Page, position: int | None, gone: int) -> None:
+        """The aggregate is parked at `position` now, and `gone` events are no longer held."""
+        page.parked_at, page.held = position, max(0, page.held - gone)
+        page.tries = page.tries_left = 0
 
     def _read(self, who: Who) -> _Page:
         event = self.pen.last(quarantine_stream(self.pen.author.run, *who))
         if event is None:
             return _Page()
-        body = _Standing.model_validate_json(event.data)
-        page = _Page(body.parked_at, body.held_to)
+        page = _Page(**_Standing.model_validate_json(event.data).model_dump())
         if event.type == ReleaseBegun.__name__:
             begun = ReleaseBegun.model_validate_json(event.data)
             page.last = (begun.first, begun.last, begun.drop)
@@ -183,3 +194,6 @@ class _Standing(BaseModel):
 
     parked_at: int | None
     held_to: int
+    held: int = 0
+    tries: int = 0
+    tries_left: int = 0

@@ -8,6 +8,7 @@ reflects it, so that the log never says more than the state can be brought to ag
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -33,13 +34,18 @@ from runtime.engine.results import (
 
 
 class InQuarantine(NamedTuple):
-    """An aggregate that an earlier process parked: where, up to where it held, what it began."""
+    """An aggregate that an earlier process parked: where, up to where it held, what it began.
+
+    It was tried again `tries` times; `again`: it is to be tried once more by itself.
+    """
 
     who: Who
     position: int
     held_to: int
     releasing: bool = False
     drop: bool = False
+    tries: int = 0
+    again: bool = False
 
 
 @dataclass(slots=True)
@@ -57,14 +63,25 @@ class Entry:
 
 @dataclass(slots=True)
 class _Going:
-    """A release under way: whether the first event is left out, and once it was sent, how."""
+    """A release under way: whether the first event is left out, and once it was sent, how.
+
+    `given` are the positions that were sent; `again` says that one was raised on.
+    """
 
     who: Who
     drop: bool
     seq: int = -1
-    empty: bool = False
+    given: tuple[int, ...] = ()
     then: int | None = None
     again: Parked | None = None
+
+    @property
+    def gone(self) -> int:
+        """How many events that were held are no longer."""
+        stop = len(self.given)
+        if self.again is not None:
+            stop = bisect_left(self.given, self.again.position)
+        return stop + self.drop
 
 
 class Quarantine:
@@ -74,7 +91,7 @@ class Quarantine:
     """
 
     def __init__(self, parked: Sequence[InQuarantine] = ()) -> None:
-        self.entries = {one.who: Entry(one.position, held_to=one.held_to) for one in parked}
+        self.entries = {one.who: _resumed(one) for one in parked}
         self.stale: set[int] = set()
         self._reached = -1
         self._asked: deque[tuple[Who, bool]] = deque()
@@ -173,9 +190,9 @@ class Quarantine:
         if going.drop:
             rows = rows.filter(pc.greater(rows.column("position"), first))
         positions = rows.column("position").to_pylist()
-        going.seq, going.empty = seq, not positions
+        going.seq, going.given = seq, tuple(positions[:limit])
         going.then = positions[limit] if len(positions) > limit else None
-        last = max(positions[:limit], default=first)
+        last = max(going.given, default=first)
         begun = Releasing(going.who, first, last, going.drop)
         return rows.slice(0, limit), begun, Release(going.who, going.then)
 
@@ -186,17 +203,17 @@ class Quarantine:
             return ()
         self._going = None
         before = self.entries.pop(going.who)
-        if going.empty:
+        if not going.given:
             self.stale.add(key_group(going.who.aggregate))
         if going.again is not None:
             tries = before.tries if going.again.position == before.position else 0
             self.entries[going.who] = _entry(going.again, tries, now)
-            return (going.again,)
+            return (going.again._replace(tries=tries, gone=going.gone),)
         if going.then is None:
             return (Freed(going.who),)
         self.entries[going.who] = Entry(going.then)
         self._asked.appendleft((going.who, False))
-        return (Advanced(going.who, going.then),)
+        return (Advanced(going.who, going.then, going.gone),)
 
     def _next(self) -> tuple[Who, bool] | None:
         """The first release that was asked for and can take place.
@@ -208,6 +225,12 @@ class Quarantine:
             if entry is not None and self._reached > max(entry.position, entry.held_to):
                 return who, drop
         return None
+
+
+def _resumed(one: InQuarantine) -> Entry:
+    """What was to be tried again by itself is tried as soon as it can be."""
+    due = 0.0 if one.again and not one.releasing else None
+    return Entry(one.position, one.tries, due, one.held_to)
 
 
 def _entry(parked: Parked, tries: int, now: float) -> Entry:

@@ -32,7 +32,8 @@ class Parked(NamedTuple):
 
     `error` and `trace` say what it raised, `state` is what it held before (as a snapshot
     holds it), `row` the event (an Arrow IPC stream). `after` and `attempts` are what a
-    `Retryable` asked for, 0 for any other error.
+    `Retryable` asked for, 0 for any other error; `tries` says how often it was tried again,
+    `gone` how many of the events that were held are no longer.
     """
 
     who: Who
@@ -43,6 +44,8 @@ class Parked(NamedTuple):
     row: bytes
     after: float = 0.0
     attempts: int = 0
+    tries: int = 0
+    gone: int = 0
 
 
 class Held(NamedTuple):
@@ -74,10 +77,11 @@ class Release(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """An aggregate was given some of what was held of it; it is parked at `position` now."""
+    """An aggregate was given `gone` events of those held; it is parked at `position` now."""
 
     who: Who
     position: int
+    gone: int
 
 
 class Freed(NamedTuple):

@@ -13,7 +13,8 @@ class QuarantineEvent(Lifecycle):
     """Base: whose aggregate it is, and how it stands behind this event.
 
     `parked_at` is the position of the event that cannot be decided on, None once the
-    aggregate goes on; `held_to` the position of the last event that is held.
+    aggregate goes on; `held_to` the position of the last event that is held, `held` how many
+    are. It was tried again `tries` times, and `tries_left` more times it is by itself.
     """
 
     run_id: str
@@ -22,6 +23,9 @@ class QuarantineEvent(Lifecycle):
     aggregate: str
     parked_at: int | None
     held_to: int
+    held: int = 0
+    tries: int = 0
+    tries_left: int = 0
 
 
 class AggregateParked(QuarantineEvent):

@@ -63,6 +63,14 @@ def test_what_is_in_quarantine_is_listed_and_shown(sick: Lucent) -> None:
     assert '"rate": 0.043' in shown
 
 
+def test_how_often_an_event_was_tried_again_is_shown(
+    sick: Lucent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Moody, "patience", 100)
+    sick("run", "moody.toml", "--store", "tried.db")
+    assert "retries    5 of 5 made" in sick("quarantine", "show", "tried.db", "moody", POOL).out
+
+
 def test_an_event_is_proved_on_the_code_of_today(
     sick: Lucent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from runtime.engine.messages import HeldRead
-from runtime.engine.quarantine import Quarantine
-from runtime.engine.results import Freed, GroupResult, Parked, Who
+from runtime.engine.quarantine import InQuarantine, Quarantine
+from runtime.engine.results import Advanced, Freed, GroupResult, Parked, Who
 from runtime.engine.simulation.feed import rows_of
 
 ONE, OTHER = Who("one", "a"), Who("other", "a")
@@ -53,3 +55,50 @@ def test_an_event_has_attempts_of_its_own() -> None:
     quarantine.accept(5, parked(1, after=1.0, attempts=1), 1.0)
     quarantine.settle(5, 1.0)
     assert quarantine.waiting, "the first event took the only attempt of its own"
+
+
+def test_what_waited_to_be_tried_again_is_tried_at_once_by_the_next_process() -> None:
+    left = InQuarantine(ONE, 0, 1, tries=2, again=True)
+    quarantine = Quarantine([left, InQuarantine(OTHER, 0, 1, tries=3)])
+    assert quarantine.waiting
+    quarantine.tick(50.0)
+    assert not quarantine.holding, "what was held has not been read again"
+    quarantine.reach(2)
+    assert quarantine.holding
+    released(quarantine, 5)
+    quarantine.accept(5, parked(0, after=1.0, attempts=5), 50.0)
+    (again,) = quarantine.settle(5, 50.0)
+    assert isinstance(again, Parked)
+    assert again.tries == 3
+    assert quarantine.entries[ONE].due == 50.0 + 1.0 * 2**3
+    assert quarantine.entries[OTHER].tries == 3
+
+
+@pytest.mark.parametrize(
+    ("drop", "raises_at", "gone"), [(False, 0, 0), (False, 1, 1), (True, 1, 1)]
+)
+def test_a_release_that_ends_tells_how_many_events_are_no_longer_held(
+    raises_at: int, gone: int, *, drop: bool
+) -> None:
+    quarantine = Quarantine()
+    quarantine.accept(0, parked(0), 0.0)
+    quarantine.reach(2)
+    quarantine.ask(ONE, drop=drop)
+    released(quarantine, 5)
+    quarantine.accept(5, parked(raises_at), 0.0)
+    (again,) = quarantine.settle(5, 0.0)
+    assert isinstance(again, Parked)
+    assert (again.position, again.gone) == (raises_at, gone)
+
+
+def test_a_release_in_parts_tells_how_many_events_are_no_longer_held() -> None:
+    quarantine = Quarantine()
+    quarantine.accept(0, parked(0), 0.0)
+    quarantine.reach(9)
+    quarantine.ask(ONE, drop=False)
+    read = quarantine.begin("stage", 2)
+    assert read is not None
+    rows = rows_of(["a"] * 4, [0, 2, 5, 7])
+    quarantine.send(HeldRead("stage", read.who, (rows,)), 5, 2)
+    quarantine.accept(5, GroupResult(0, ()), 0.0)
+    assert quarantine.settle(5, 0.0) == (Advanced(ONE, 5, 2),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
 from tests.support.jobs import LocalHosts, follower, job, watcher
 from tests.support.strategies import HERE, Moody
+from tests.support.waiting import until
 
 MOODY = {"name": "moody", "strategy": f"{HERE}:Moody", "listens": ["PoolRateObserved"]}
 POOL = "celo/usdc"
@@ -119,6 +121,24 @@ def test_what_asks_to_be_tried_again_is(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Moody, "hated", (POOL,))
     outcome = carry_out(small(tmp_path))
     assert (outcome.parked, outcome.completed, outcome.root) == (0, True, whole.root)
+
+
+def test_what_waits_to_be_tried_again_is_tried_when_the_run_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = carry_out(small(tmp_path, "whole.db"))
+    monkeypatch.setattr(Moody, "patience", 2)
+    monkeypatch.setattr(Moody, "hated", (POOL,))
+    monkeypatch.setattr(Moody, "after", 600.0)
+    control = RunControl()
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(execute, prepare(small(tmp_path)), LocalHosts, control)
+        until(lambda: (WHO,) in control.status().parked.values(), "it was not parked")
+        control.stop()
+    assert (run.result().parked, run.result().completed) == (1, False)
+    monkeypatch.setattr(Moody, "hated", ())
+    resumed = carry_out(small(tmp_path))
+    assert (resumed.parked, resumed.completed, resumed.root) == (0, True, whole.root)
 
 
 def test_what_is_decided_late_is_passed_over_by_later_stages_whoever_reads_again(

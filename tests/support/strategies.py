@@ -191,6 +191,7 @@ class Moody(Strategy[Mood]):
     hated: ClassVar[tuple[str, ...]] = ()
     patience: ClassVar[int] = 0
     tried: ClassVar[int] = 0
+    after: ClassVar[float] = 0.01
 
     def start(self, aggregate: str) -> Mood:
         return Mood(pool=aggregate)
@@ -210,7 +211,7 @@ class Moody(Strategy[Mood]):
         if kind.tried > kind.patience + 1:
             state.count = count
         else:
-            raise Retryable("not in the mood", after=0.01, attempts=5)
+            raise Retryable("not in the mood", after=kind.after, attempts=5)
 
 
 class Deadly(Moody):

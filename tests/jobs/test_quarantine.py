@@ -129,6 +129,7 @@ def test_what_waits_to_be_tried_again_is_tried_when_the_run_is_resumed(
     whole = carry_out(small(tmp_path, "whole.db"))
     monkeypatch.setattr(Moody, "patience", 2)
     monkeypatch.setattr(Moody, "hated", (POOL,))
+    monkeypatch.setattr(Moody, "tried", 0)
     monkeypatch.setattr(Moody, "after", 600.0)
     control = RunControl()
     with ThreadPoolExecutor() as pool:

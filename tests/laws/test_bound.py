@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_memory_stays_flat_while_the_log_is_ten_times_too_slow() -> None:
     memory, outcome = soak(10.0, events=1_000_000)
     warm = memory.arrow[len(memory.arrow) // 2 :]
     third = len(warm) // 3
-    assert max(warm[-third:]) <= 1.05 * max(warm[:third])
+    assert median(warm[-third:]) <= 1.05 * median(warm[:third])
     (stats,) = outcome.stages.values()
     assert stats.credit.peak_events <= 4_096
     assert stats.retained.peak_events <= 2 * 5_000 + 4_096

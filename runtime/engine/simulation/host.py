@@ -26,6 +26,10 @@ from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import Cell, Died, Editions, Poisoned, edition_at
 
 
+RETRIES = (0.5, 2)
+"""After how long, and how often, what is poison at an odd position asks to be tried again."""
+
+
 @dataclass(slots=True)
 class SimulatedHost:
     """Decides, parks, restores, snapshots and forgets as `runtime.engine.host.Host` does."""
@@ -129,7 +133,8 @@ class SimulatedHost:
                 self.cells[who] = before
                 self.parked[who] = position
                 row = write_ipc(window.rows.slice(at, 1)).to_pybytes()
-                parked.append(Parked(who, position, str(error), "", b"", row))
+                asked = RETRIES if position % 2 else (0.0, 0)
+                parked.append(Parked(who, position, str(error), "", b"", row, *asked))
                 held.append(window.held(at))
                 return
             if one is not None:

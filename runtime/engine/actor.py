@@ -12,7 +12,6 @@ from runtime.engine.commands import Restore
 from runtime.engine.host import Host
 from runtime.engine.ipc import read_ipc
 from runtime.engine.plan import RunPlan, build_host, signers
-from runtime.engine.results import Results
 from runtime.engine.signing import sign
 from runtime.engine.task import Answer, read_task, write_answer
 from runtime.engine.threads import single_threaded
@@ -67,13 +66,13 @@ class HostActor:
         stage, mute, careful, release = read_task(task)
         try:
             decided = self._host.decide(stage, read_ipc(rows), careful=careful, release=release)
-            signed: Results = ()
+            results = decided.known
             if not mute:
                 together = self._plan.signing_block > 1 and release is None
-                signed = decided.results(sign(decided.drafts, self._keys, batch=together))
+                results = decided.results(sign(decided.drafts, self._keys, batch=together))
         except LucentError as error:
             return error
-        return write_answer(Answer(signed, decided.raised))
+        return write_answer(Answer(results, decided.raised))
 
     def snapshot(self, stage: str, groups: Groups) -> dict[int, bytes] | LucentError:
         """The state of key groups."""

@@ -12,7 +12,7 @@ from runtime.engine.author import new_chain
 from runtime.engine.commands import Restore
 from runtime.engine.desk import Cell, Desk, Output, Share
 from runtime.engine.keygroups import key_group
-from runtime.engine.results import Release, Results
+from runtime.engine.results import GroupResult, Release, Results
 from runtime.engine.signing import Drafts
 from runtime.engine.windows import columns_for, read_rows
 from runtime.errors import StateInvalid
@@ -27,6 +27,12 @@ class Decided:
 
     outputs: Mapping[int, Output]
     raised: tuple[int, ...] = ()
+
+    @property
+    def known(self) -> Results:
+        """What is told where the decisions are known already: only what could not be decided."""
+        parked = ((group, tuple(out.parked)) for group, out in self.outputs.items())
+        return tuple(GroupResult(group, (), those) for group, those in parked if those)
 
     @property
     def drafts(self) -> Drafts:

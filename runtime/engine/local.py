@@ -87,7 +87,7 @@ class LocalHosts:
         decided = host.decide(
             command.stage, command.rows, careful=command.careful, release=command.release
         )
-        results: Results = ()
+        results = decided.known
         if not command.mute:
             signed = self._sign(decided.drafts, command)
             results = decided.results(signed)

@@ -80,9 +80,9 @@ class HostRefused:
 
 @dataclass(frozen=True, slots=True)
 class HostAnswered:
-    """A host has decided on its part of a batch; of a muted part there are no results.
+    """A host has decided on its part of a batch; of a muted part it tells what it parked alone.
 
-    There are none either of key groups in which an agent `raised`: what the host holds of
+    There are no results of key groups in which an agent `raised`: what the host holds of
     them cannot be used any more. `piece`: of which piece of a part they are.
     """
 

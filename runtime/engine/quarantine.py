@@ -31,6 +31,7 @@ from runtime.engine.results import (
     Releasing,
     Who,
 )
+from runtime.errors import ReplayDiverged
 
 
 class InQuarantine(NamedTuple):
@@ -132,6 +133,19 @@ class Quarantine:
         for parked in result.parked:
             self.entries[parked.who] = _entry(parked, 0, now)
         return (*result.parked, *result.held)
+
+    def check(self, again: Collection[Parked]) -> None:
+        """What a host could not decide on of a batch that was decided on before is parked.
+
+        Raises `ReplayDiverged` if not: it would hold events that nobody knows to be held.
+        """
+        for parked in again:
+            if parked.who not in self.entries:
+                raise ReplayDiverged(
+                    f"agent {parked.who.agent!r} decided on {parked.who.aggregate!r} before, and"
+                    f" raised on its event at position {parked.position} when it was given that"
+                    f" again ({parked.error}): a strategy must do the same whenever it is asked"
+                )
 
     def convict(
         self, whom: Collection[Who], position: int, row: pa.RecordBatch

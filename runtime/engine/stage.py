@@ -167,6 +167,7 @@ class Stage:
         quarantine, watched = self.quarantine, batch.release is not None
         for result in results:
             if result.group not in batch.missing:
+                quarantine.check(result.parked)
                 continue
             batch.missing.discard(result.group)
             noted: tuple[Notice, ...] = ()

@@ -152,6 +152,14 @@ def test_where_a_strategy_raises_nothing_is_decided_until_it_is_restored():
     assert len(drafts(raising.decide("stage", observed(["b"], rate=[0.1])))) == 1
 
 
+def test_of_what_is_known_already_a_host_tells_what_it_could_not_decide_on():
+    careful = host(f"{HERE}:Failing")
+    decided = careful.decide("stage", observed(["a", "b"], rate=[0.1, 0.9]), careful=True)
+    (told,) = decided.known
+    assert (told.group, told.events, told.held) == (key_group("b"), (), ())
+    assert [parked.who.aggregate for parked in told.parked] == ["b"]
+
+
 def test_a_careful_host_parks_an_aggregate_at_the_event_it_raises_on():
     rates = [0.1, 0.2, 0.9, 0.3]
     rows = {"row": [7, 8, 9, 10], "position": [50, 51, 52, 53]}

@@ -8,6 +8,7 @@ from runtime.engine.messages import HeldRead
 from runtime.engine.quarantine import InQuarantine, Quarantine
 from runtime.engine.results import Advanced, Freed, GroupResult, Parked, Who
 from runtime.engine.simulation.feed import rows_of
+from runtime.errors import ReplayDiverged
 
 ONE, OTHER = Who("one", "a"), Who("other", "a")
 
@@ -102,3 +103,12 @@ def test_a_release_in_parts_tells_how_many_events_are_no_longer_held() -> None:
     quarantine.send(HeldRead("stage", read.who, (rows,)), 5, 2)
     quarantine.accept(5, GroupResult(0, ()), 0.0)
     assert quarantine.settle(5, 0.0) == (Advanced(ONE, 5, 2),)
+
+
+def test_what_was_decided_on_and_is_raised_on_when_it_is_given_again_is_told() -> None:
+    quarantine = Quarantine()
+    again = parked(3).parked
+    with pytest.raises(ReplayDiverged, match=r"agent 'one' decided on 'a' .* at position 3 .*\(it"):
+        quarantine.check(again)
+    quarantine.accept(0, parked(3), 0.0)
+    quarantine.check(again)

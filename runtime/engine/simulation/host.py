@@ -25,7 +25,6 @@ from runtime.engine.results import GroupResult, Held, Parked, Results, Sealed, W
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import Cell, Died, Editions, Poisoned, edition_at
 
-
 RETRIES = (0.5, 2)
 """After how long, and how often, what is poison at an odd position asks to be tried again."""
 
@@ -66,7 +65,8 @@ class SimulatedHost:
             case Send():
                 results, raised = self._decide(command)
                 place = (command.stage, command.seq, self.number, command.ticket)
-                told = () if command.mute else results
+                known = tuple(one._replace(events=()) for one in results if one.parked)
+                told = known if command.mute else results
                 return HostAnswered(*place, told, raised, command.piece)
         return None
 

@@ -57,7 +57,8 @@ def test_status_tells_how_a_run_stands(going: Going) -> None:
     assert 0 < stage["credit"]["peak_events"] <= 512
     assert 0 < stage["latency"]["p50"] <= stage["latency"]["p90"] <= stage["latency"]["p99"]
     assert (stage["batches"]["smallest"], stage["batches"]["largest"]) == (64, 64)
-    assert (stage["again"], stage["lost"]) == (0, 0)
+    assert stage["lost"] == 0
+    assert 0 <= stage["again"] <= stage["events"], "a host that comes late takes key groups over"
 
 
 @pytest.mark.ray

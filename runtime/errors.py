@@ -342,8 +342,7 @@ class StrategyError(LucentError):
 class Retryable(StrategyError):
     """What a strategy raises to be given an event again `after` seconds, then twice that, ...
 
-    After `attempts` times (1 to 20) it stays in quarantine; a run that is resumed tries what was
-    waiting at once. Raises `ValueError` without those.
+    After `attempts` times (1 to 20, else `ValueError`) it stays; a resumed run tries it at once.
 
     >>> Retryable("the oracle has not settled", after=0.5, attempts=3).attempts
     3

@@ -66,8 +66,9 @@ class HostActor:
         stage, mute, careful, release = read_task(task)
         try:
             decided = self._host.decide(stage, read_ipc(rows), careful=careful, release=release)
-            results = decided.known
-            if not mute:
+            if mute:
+                results = decided.known
+            else:
                 together = self._plan.signing_block > 1 and release is None
                 results = decided.results(sign(decided.drafts, self._keys, batch=together))
         except LucentError as error:

@@ -37,13 +37,17 @@ class Streams(Protocol):
 
 
 class Standing(BaseModel):
-    """How an aggregate stands, as the last event of its quarantine stream says."""
+    """How an aggregate stands, as the last event of its quarantine stream says.
+
+    `QuarantineEvent` tells what it means. Older logs do not tell what is 0 here.
+    """
 
     stage: str
     agent: str
     aggregate: str
     parked_at: int | None
     held_to: int
+    held: int = 0
     tries: int = 0
     tries_left: int = 0
 

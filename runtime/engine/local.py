@@ -87,10 +87,10 @@ class LocalHosts:
         decided = host.decide(
             command.stage, command.rows, careful=command.careful, release=command.release
         )
-        results = decided.known
-        if not command.mute:
-            signed = self._sign(decided.drafts, command)
-            results = decided.results(signed)
+        if command.mute:
+            results = decided.known
+        else:
+            results = decided.results(self._sign(decided.drafts, command))
         place = (command.stage, command.seq, command.host, command.ticket)
         self._post(HostAnswered(*place, results, decided.raised, command.piece))
 

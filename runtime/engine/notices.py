@@ -6,8 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import BaseModel
-
+from runtime.engine.held import Standing
 from runtime.engine.intake import AHEAD, IntakeBook
 from runtime.engine.ipc import read_ipc, write_ipc
 from runtime.engine.pen import Author, Log, Pen
@@ -176,7 +175,8 @@ class NoticeBook:
         event = self.pen.last(quarantine_stream(self.pen.author.run, *who))
         if event is None:
             return _Page()
-        page = _Page(**_Standing.model_validate_json(event.data).model_dump())
+        at = Standing.model_validate_json(event.data)
+        page = _Page(at.parked_at, at.held_to, at.held, at.tries, at.tries_left)
         if event.type == ReleaseBegun.__name__:
             begun = ReleaseBegun.model_validate_json(event.data)
             page.last = (begun.first, begun.last, begun.drop)
@@ -187,13 +187,3 @@ class NoticeBook:
         stream = quarantine_stream(author.run, body.agent, body.aggregate)
         self.pen.write(stream, body, f"quarantine/{author.run_id}/{stream}")
         page.last = ()
-
-
-class _Standing(BaseModel):
-    """What every event of a quarantine stream says of how its aggregate stands."""
-
-    parked_at: int | None
-    held_to: int
-    held: int = 0
-    tries: int = 0
-    tries_left: int = 0

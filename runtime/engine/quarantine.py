@@ -78,7 +78,7 @@ class _Going:
 
     @property
     def gone(self) -> int:
-        """How many events that were held are no longer."""
+        """How many events are no longer held, if it came further than its first event."""
         stop = len(self.given)
         if self.again is not None:
             stop = bisect_left(self.given, self.again.position)
@@ -220,9 +220,10 @@ class Quarantine:
         if not going.given:
             self.stale.add(key_group(going.who.aggregate))
         if going.again is not None:
-            tries = before.tries if going.again.position == before.position else 0
+            same = going.again.position == before.position
+            tries, gone = (before.tries, 0) if same else (0, going.gone)
             self.entries[going.who] = _entry(going.again, tries, now)
-            return (going.again._replace(tries=tries, gone=going.gone),)
+            return (going.again._replace(tries=tries, gone=gone),)
         if going.then is None:
             return (Freed(going.who),)
         self.entries[going.who] = Entry(going.then)

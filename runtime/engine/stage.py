@@ -167,7 +167,8 @@ class Stage:
         quarantine, watched = self.quarantine, batch.release is not None
         for result in results:
             if result.group not in batch.missing:
-                quarantine.check(result.parked)
+                if self._sealing is None:  # else what comes twice may have been freed
+                    quarantine.check(result.parked)
                 continue
             batch.missing.discard(result.group)
             noted: tuple[Notice, ...] = ()

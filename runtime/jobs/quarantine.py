@@ -20,7 +20,6 @@ from runtime.errors import RunMissing
 from runtime.events import (
     AggregateParked,
     EventsHeld,
-    ReleaseBegun,
     id_text,
     is_quarantine_stream,
     run_stream,
@@ -38,7 +37,6 @@ class Case:
     standing: Standing
     parked: AggregateParked
     held: int
-    releasing: bool
 
 
 def author(plan: RunPlan, key: SigningKey) -> Author:
@@ -73,8 +71,7 @@ def cases(store: EventStore, run: str) -> list[Case]:
                 late = pc.greater_equal(rows.column("position"), standing.parked_at)
                 held += int(pc.sum(late).as_py() or 0)
         assert parked is not None, f"{head.stream} does not begin with why it was parked"
-        releasing = head.type == ReleaseBegun.__name__
-        found.append(Case(run, standing, parked, held, releasing))
+        found.append(Case(run, standing, parked, held))
     return found
 
 

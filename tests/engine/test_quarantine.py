@@ -112,3 +112,15 @@ def test_what_was_decided_on_and_is_raised_on_when_it_is_given_again_is_told() -
         quarantine.check(again)
     quarantine.accept(0, parked(3), 0.0)
     quarantine.check(again)
+
+
+def test_nothing_is_gone_where_hosts_die_on_a_release_without_its_first_event() -> None:
+    quarantine = Quarantine()
+    quarantine.accept(0, parked(0), 0.0)
+    quarantine.reach(2)
+    quarantine.ask(ONE, drop=True)
+    released(quarantine, 5)
+    quarantine.accept(5, GroupResult(0, (), quarantine.give_up(rows_of(["a"], [1]))), 0.0)
+    (again,) = quarantine.settle(5, 0.0)
+    assert isinstance(again, Parked)
+    assert (again.position, again.gone) == (0, 0)

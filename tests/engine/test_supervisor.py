@@ -49,7 +49,7 @@ from runtime.engine.roster import START_ATTEMPTS, Pooling
 from runtime.engine.simulation.feed import rows_of
 from runtime.engine.spec import StageSpec
 from runtime.engine.supervisor import NEVER, Supervisor
-from runtime.errors import ConfigError, HostDied
+from runtime.errors import ConfigError, HostDied, ReplayDiverged
 from runtime.events import StrategyUpgraded
 
 KEYS = [f"key-{number}" for number in range(40)]
@@ -344,6 +344,30 @@ def test_what_a_release_came_to_holds_though_its_host_dies_and_the_next_one_coul
     (again,) = driven.ordered(Send)
     assert again.rows.column("position").to_pylist() == [0], "decided on, as the log says"
     assert again.release == Release(who, 1), "what it was parked at is held"
+
+
+def test_what_is_parked_of_a_batch_that_was_decided_on_before_ends_the_run():
+    driven = Driven(Pooling(1)).staffed()
+    (send,) = driven.batch(["a", "a"], 2)
+    driven.tell(answer(send), HostLost(0))
+    driven.tell(HostReady(driven.ordered(StartHost)[0].host))
+    (again,) = driven.ordered(Send)
+    assert again.mute
+    with pytest.raises(ReplayDiverged, match="agent 'one' decided on 'a' before, and raised"):
+        driven.tell(parked(again, 1))
+
+
+def test_what_comes_twice_of_an_aggregate_that_goes_on_meanwhile_is_no_divergence():
+    driven = Driven(Pooling(1)).staffed()
+    (send,) = driven.batch(["a", "a"], 2)
+    driven.tell(parked(send, 0), Committed(0, 0))
+    driven.tell(ReleaseRequested(Who("one", "a"), drop=False), FeedIdle("one"))
+    driven.tell(taken(driven.ordered(TakeSnapshot)[0]), Committed(1, 1))
+    driven.tell(HeldRead("one", Who("one", "a"), (rows_of(["a", "a"], [0, 1]),)))
+    (released,), (barrier,) = driven.ordered(Send), driven.ordered(TakeSnapshot)
+    driven.tell(answer(released), Committed(3, 3), taken(barrier))
+    assert driven.supervisor.parked() == {"one": ()}, "recorded, and not durable yet"
+    driven.tell(parked(released, 0))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,11 @@ from runtime.engine.keygroups import GROUPS, key_group
 
 NOWHERE = -1
 """The host of a key group whose rows are left out."""
+
+
+_DIGIT = 16
+_GROUP = 2 * _DIGIT
+"""The place of a name: its key group above its rank, which has two digits of 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,13 @@ class Part:
     rows: pa.RecordBatch
 
 
+class Split(NamedTuple):
+    """The key groups that a batch has rows of, sorted, and its parts by host."""
+
+    groups: tuple[int, ...]
+    parts: list[Part]
+
+
 class Partitioner:
     """Cuts batches by the key group of their `aggregate` column (dictionary of text).
 
@@ -39,37 +52,30 @@ class Partitioner:
         self._groups: NDArray[np.int32] = np.empty(0, np.int32)
         self._by_name: NDArray[np.intp] = np.empty(0, np.intp)
         self._hosts: NDArray[np.int32] = np.empty(0, np.int32)
-        self._ranks: NDArray[np.int32] = np.empty(0, np.int32)
+        self._places: NDArray[np.uint64] = np.empty(0, np.uint64)
 
-    def touched(self, rows: pa.RecordBatch) -> tuple[int, ...]:
-        """The key groups that a batch has rows of, sorted."""
-        column = rows.column("aggregate")
-        self._learn(column.dictionary)
-        groups = self._groups[column.indices.to_numpy(zero_copy_only=False)]
-        return tuple(np.flatnonzero(np.bincount(groups, minlength=GROUPS)).tolist())
-
-    def split(self, rows: pa.RecordBatch, hosts: NDArray[np.int32]) -> list[Part]:
+    def split(self, rows: pa.RecordBatch, hosts: NDArray[np.int32]) -> Split:
         """One part for each host that has rows in this batch.
 
         `hosts` gives the host of each of the 256 key groups; rows of a group whose host
         is `NOWHERE` are left out.
         """
         if not rows.num_rows:
-            return []
+            return Split((), [])
         column = rows.column("aggregate")
         self._learn(column.dictionary)
         self._rank(hosts)
-        codes = column.indices.to_numpy(zero_copy_only=False)
-        counts = np.bincount(self._groups[codes], minlength=GROUPS)
-        order = np.argsort(self._ranks[codes], kind="stable")
+        places = self._places[column.indices.to_numpy(zero_copy_only=False)]
+        counts = np.bincount((places >> _GROUP).astype(np.intp), minlength=GROUPS)
+        touched = np.flatnonzero(counts)
         left_out = int(counts[hosts == NOWHERE].sum())
-        ordered = rows.take(pa.array(order[left_out:]))
+        ordered = rows.take(pa.array(self._order(places)[left_out:]))
         parts, start = [], 0
-        for host, groups in _by_host(np.flatnonzero(counts), hosts):
+        for host, groups in _by_host(touched, hosts):
             count = int(counts[groups].sum())
             parts.append(Part(host, tuple(groups.tolist()), ordered.slice(start, count)))
             start += count
-        return parts
+        return Split(tuple(touched.tolist()), parts)
 
     def _learn(self, names: pa.Array) -> None:
         if _is_same(names, self._names):
@@ -81,14 +87,22 @@ class Partitioner:
         self._hosts = np.empty(0, np.int32)
 
     def _rank(self, hosts: NDArray[np.int32]) -> None:
-        """Rank the names by host, then by name."""
+        """Place the names: ranked by host, then by name."""
         if np.array_equal(hosts, self._hosts):
             return
         self._hosts = hosts.copy()
         by_host = np.argsort(hosts[self._groups[self._by_name]], kind="stable")
-        kind = np.uint16 if len(by_host) < 65_536 else np.int32
-        self._ranks = np.empty(len(by_host), kind)
-        self._ranks[self._by_name[by_host]] = np.arange(len(by_host))
+        places = self._groups.astype(np.uint64) << np.uint64(_GROUP)
+        places[self._by_name[by_host]] |= np.arange(len(by_host), dtype=np.uint64)
+        self._places = places
+
+    def _order(self, places: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """The rows by rank, stably: digit by digit, as NumPy has a radix sort for 16 bits alone."""
+        order = np.argsort(places.astype(np.uint16), kind="stable")
+        if len(self._names) > 1 << _DIGIT:
+            high = (places >> _DIGIT).astype(np.uint16)
+            order = order[np.argsort(high[order], kind="stable")]
+        return order
 
 
 def _is_same(names: pa.Array, others: pa.Array) -> bool:

@@ -104,15 +104,16 @@ class Roster:
     def fill(self) -> list[Command]:
         """Start the hosts that are wanted and not there.
 
-        Beside hosts that work, half as many more at a time: so that those that work
-        keep most of the processors. One that replaces another is not waited with.
+        Beside hosts that work, one at a time on each node that they are on, and no more than
+        half as many as they are: to start takes a processor for a second or two, which those
+        that work lack meanwhile. One that waits for longer than `grace`, perhaps for a node, is
+        not waited for; and one that replaces another does not wait.
         """
         filled = {record.slot for record in self.records.values()}
         commands: list[Command] = []
         for slot in (slot for slot in range(self.wanted) if slot not in filled):
-            starting = sum(not r.ready and r.slot not in self.slots for r in self.records.values())
             at_once = slot in self.slots or not (self.slots or self._beside)
-            if at_once or starting < max(1, len(self.serving) // 2):
+            if at_once or self._starting < self._starts_beside:
                 commands.append(self._start(slot))
         spares = sum(record.slot < 0 for record in self.records.values())
         return commands + [self._start(-1) for _ in range(self.spares_wanted - spares)]
@@ -150,14 +151,18 @@ class Roster:
         return commands + self.fill()
 
     def ready(self, host: int, place: str) -> list[Command]:
-        """A host has been started, at `place`; others may follow."""
+        """A host has been started, at `place`.
+
+        Beside those of another edition others may follow. Else they wait until key groups
+        have been handed over to it (`fill`): that is when those that work lack time most.
+        """
         record = self.records.get(host)
         if record is not None:
             record.ready, record.place = True, place
             self._failures = 0
             self._missing.pop(record.slot, None)
         self._review()
-        return self.fill()
+        return self.fill() if self._beside else []
 
     def drop(self, host: int, refused: LucentError | None = None) -> list[Command]:
         """A host is lost: a spare takes its slot, or another is started.
@@ -253,6 +258,18 @@ class Roster:
         if record.slot < 0:
             return "spare"
         return "ready" if record.slot < self.wanted else "leaving"
+
+    @property
+    def _starting(self) -> int:
+        """How many hosts beside those in service are being started, and are not late."""
+        late = {slot for slot, since in self._missing.items() if self._is_late(since)}
+        those = (r.slot for r in self.records.values() if not r.ready and r.slot >= 0)
+        return sum(slot not in self.slots and slot not in late for slot in those)
+
+    @property
+    def _starts_beside(self) -> int:
+        nodes = {r.place.rpartition(":")[0] for r in self.records.values() if r.ready}
+        return max(1, min(len(nodes), len(self.serving) // 2))
 
     def _start(self, slot: int) -> Command:
         host = next(self._numbers)

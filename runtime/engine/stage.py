@@ -138,7 +138,7 @@ class Stage:
     def _take_in(
         self, rows: pa.RecordBatch, at: float, release: Release | None = None
     ) -> list[Command]:
-        groups = self._partitioner.touched(rows) if rows.num_rows else ()
+        groups, parts = self._partitioner.split(rows, self.routing.hosts)
         seq = self._batches.next_seq()
         batch = Batch(seq, rows, groups, *self._cursor, set(groups), at=at, release=release)
         self._batches.add(batch)
@@ -147,7 +147,6 @@ class Stage:
         events, size, batches = self._since
         self._since = (events + batch.events, size + batch.bytes, batches + 1)
         self._sequencer.expect(seq, groups)
-        parts = self._partitioner.split(rows, self.routing.hosts)
         return [self._send(part, batch) for part in parts]
 
     def answer(self, answer: HostAnswered) -> tuple[tuple[Sealed, ...], tuple[Notice, ...]]:
@@ -379,7 +378,7 @@ class Stage:
         parked = self.quarantine.within(groups)
         commands: list[Command] = [Restore(host, self.spec.name, groups, self._stored, parked)]
         for batch in self._batches:
-            for part in self._partitioner.split(batch.rows, chosen):
+            for part in self._partitioner.split(batch.rows, chosen).parts:
                 self._again += part.rows.num_rows
                 commands += self._send_again(part, batch, careful=careful)
             if self._hunt.probes(batch.seq, groups):

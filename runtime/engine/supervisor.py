@@ -107,6 +107,8 @@ class Supervisor:
                 commands = self._batch_arrived(message)
             case HostAnswered():
                 commands = self._host_answered(message)
+                if not (commands or message.raised or message.piece or self._roster.leaving()):
+                    return self._pull()  # nothing else has become due
             case Committed():
                 commands = self._committed(message)
             case SnapshotTaken():
@@ -230,6 +232,8 @@ class Supervisor:
             commands += self._lose(host)
         if self._upgrades.over is not None:
             self._upgrades.over.roster.tick(tick.now)
+        if all(stage.settled(self._roster.slots) for stage in self._stages.values()):
+            commands += self._roster.fill()
         for stage in self._stages.values():
             stage.tick(self._roster.now)
         if self._autoscaler is not None and self.staffed:

@@ -67,11 +67,15 @@ def config(folder: Path, name: str, events: int, *, every: int = 50, **hosts: An
         "store": {"path": str(folder / f"{name}.db")},
         "keys": {"demo": True},
         "hosts": {"shell": "ray", **hosts},
-        "credit": {"batch": 1024, "events": 8192},
         "feeds": [feed],
         "agents": [agent],
     }
     return parse_config(data, folder)
+
+
+def small(config: RunConfig) -> RunConfig:
+    """The run with batches of 1,024 events, where it is measured how long a key waits."""
+    return config.changed("credit", batch=1024, events=8192)
 
 
 def poison(folder: Path) -> None:
@@ -106,7 +110,7 @@ def recovery(folder: Path, spares: int) -> None:
     while len(took) < KILLS:
         number += 1
         name = f"kills{spares}-{number}"
-        live = Live(config(folder, name, 1_000_000, count=2, spares=spares))
+        live = Live(small(config(folder, name, 1_000_000, count=2, spares=spares)))
         known = {-1}
         while not live.over and len(took) < KILLS:
             status = live.until(lambda s: _fresh(s, known, spares))  # noqa: B023
@@ -139,7 +143,7 @@ def _resumed(status: Any, known: set[int]) -> bool:
 
 def rescaling(folder: Path) -> None:
     """The longest pause of each key from 2 to 8 to 3 hosts."""
-    live = Live(config(folder, "rescale", 1_500_000, count=2))
+    live = Live(small(config(folder, "rescale", 1_500_000, count=2)))
     live.until(lambda s: all(h.answered for h in s.hosts) and len(s.hosts) == 2)
     time.sleep(2.0)
     began = time.time_ns()
@@ -162,7 +166,7 @@ def rescaling(folder: Path) -> None:
 
 def upgrading(folder: Path) -> None:
     """The longest pause of each key while hosts of other parameters take over."""
-    before = config(folder, "upgrade", 1_500_000, count=2)
+    before = small(config(folder, "upgrade", 1_500_000, count=2))
     agent = before.agents[0].model_copy(
         update={"parameters": {**before.agents[0].parameters, "micros": 19.0}}
     )

@@ -35,7 +35,7 @@ def test_every_row_goes_to_the_host_of_its_key_group_once(cut: list[list[str]], 
     hosts = assignment(range(count))
     partitioner = Partitioner()
     for keys in cut:
-        parts = partitioner.split(rows(keys), hosts)
+        parts = partitioner.split(rows(keys), hosts).parts
         found = [one for part in parts for one in placed(part)]
         assert sorted(found, key=lambda one: one[1]) == list(
             zip(keys, range(len(keys)), strict=True)
@@ -49,7 +49,7 @@ def test_every_row_goes_to_the_host_of_its_key_group_once(cut: list[list[str]], 
 def test_rows_of_a_key_stand_together_in_their_order(cut: list[list[str]], count: int):
     partitioner, hosts = Partitioner(), assignment(range(count))
     for keys in cut:
-        for part in partitioner.split(rows(keys), hosts):
+        for part in partitioner.split(rows(keys), hosts).parts:
             names = [key for key, _ in placed(part)]
             assert names == sorted(names)
             by_key = defaultdict(list)
@@ -62,7 +62,7 @@ def test_rows_of_a_key_stand_together_in_their_order(cut: list[list[str]], count
 def test_a_part_names_the_key_groups_it_touches(cut: list[list[str]], count: int):
     partitioner, hosts = Partitioner(), assignment(range(count))
     for keys in cut:
-        for part in partitioner.split(rows(keys), hosts):
+        for part in partitioner.split(rows(keys), hosts).parts:
             assert part.groups == tuple(sorted({key_group(key) for key, _ in placed(part)}))
 
 
@@ -73,15 +73,17 @@ def test_what_a_key_is_called_in_another_batch_means_nothing(keys: list[str], co
     batch = rows(keys)
     fresh = pa.RecordBatch.from_arrays([column, batch.column("position")], batch.schema.names)
     own.split(rows(KEYS[::3]), hosts)
-    expected = [(part.host, part.groups, placed(part)) for part in shared.split(batch, hosts)]
-    assert [(part.host, part.groups, placed(part)) for part in own.split(fresh, hosts)] == expected
+    expected = [(part.host, part.groups, placed(part)) for part in shared.split(batch, hosts).parts]
+    assert [
+        (part.host, part.groups, placed(part)) for part in own.split(fresh, hosts).parts
+    ] == expected
 
 
 @given(st.lists(st.sampled_from(KEYS), max_size=60), st.sets(st.integers(0, 255), max_size=200))
 def test_rows_of_lost_groups_are_left_out(keys: list[str], lost: set[int]):
     hosts = assignment(range(3))
     hosts[list(lost)] = NOWHERE
-    parts = Partitioner().split(rows(keys), hosts)
+    parts = Partitioner().split(rows(keys), hosts).parts
     found = sorted(position for part in parts for _, position in placed(part))
     assert found == [at for at, key in enumerate(keys) if key_group(key) not in lost]
     assert all(set(part.groups).isdisjoint(lost) for part in parts)
@@ -92,17 +94,36 @@ def test_parts_follow_the_hosts_of_the_moment(assignments: list[list[int]]):
     partitioner = Partitioner()
     for numbers in assignments:
         hosts = assignment(numbers)
-        for part in partitioner.split(rows(KEYS), hosts):
+        for part in partitioner.split(rows(KEYS), hosts).parts:
             assert {int(hosts[key_group(key)]) for key, _ in placed(part)} == {part.host}
 
 
 @given(st.lists(st.sampled_from(KEYS), max_size=60))
 def test_the_groups_a_batch_touches_are_named(keys: list[str]):
-    assert Partitioner().touched(rows(keys)) == tuple(sorted({key_group(key) for key in keys}))
+    hosts = assignment(range(3))
+    hosts[0::2] = NOWHERE
+    assert Partitioner().split(rows(keys), hosts).groups == tuple(
+        sorted({key_group(key) for key in keys})
+    )
+
+
+def test_many_aggregates_are_sorted_as_few_are():
+    names = [f"pool-{number}" for number in range(70_000)]
+    chosen = [names[(at * 7_919) % len(names) if at % 3 else 69_999] for at in range(600)]
+    codes = pa.array([names.index(name) for name in chosen], pa.int32())
+    column = pa.DictionaryArray.from_arrays(codes, pa.array(names))
+    batch = pa.RecordBatch.from_arrays([column, pa.array(range(600))], ["aggregate", "position"])
+    hosts = assignment(range(3))
+    found = Partitioner().split(batch, hosts)
+    placed_by_hand = {
+        host: sorted((name, at) for at, name in enumerate(chosen) if hosts[key_group(name)] == host)
+        for host in range(3)
+    }
+    assert {part.host: placed(part) for part in found.parts} == placed_by_hand
 
 
 def test_an_empty_batch_has_no_part():
-    assert Partitioner().split(rows([]), assignment(range(3))) == []
+    assert Partitioner().split(rows([]), assignment(range(3))).parts == []
 
 
 def test_a_growing_dictionary_is_learnt():
@@ -112,7 +133,7 @@ def test_a_growing_dictionary_is_learnt():
         codes = pa.array(range(count), pa.int32())
         column = pa.DictionaryArray.from_arrays(codes, names)
         batch = pa.RecordBatch.from_arrays([column], ["aggregate"])
-        parts = partitioner.split(batch, hosts)
+        parts = partitioner.split(batch, hosts).parts
         found = [key for part in parts for key in part.rows[0].to_pylist()]
         assert sorted(found) == sorted(KEYS[:count])
 

@@ -211,6 +211,21 @@ def test_hosts_that_never_start_end_the_run():
     assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
 
 
+def test_another_host_is_started_once_key_groups_have_been_handed_over():
+    driven = Driven(Pooling(2)).staffed()
+    sends = driven.batch(KEYS, 40)
+    driven.tell(*map(answer, sends))
+    driven.tell(ScaleTo(4))
+    driven.tell(HostReady(2), Tick(0.25))
+    assert not driven.ordered(StartHost)
+    driven.tell(*map(taken, driven.ordered(TakeSnapshot)))
+    (commit,) = driven.ordered(Commit)
+    driven.tell(Committed(commit.number, 0))
+    assert driven.ordered(Restore)
+    driven.tell(Tick(0.5))
+    assert driven.ordered(StartHost) == [StartHost(3)]
+
+
 def test_groups_move_behind_a_snapshot_and_nowhere_else():
     driven = Driven(Pooling(2)).staffed()
     sends = driven.batch(KEYS, 40)

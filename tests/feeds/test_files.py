@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -81,6 +82,13 @@ def test_a_file_that_is_not_there(tmp_path, name):
         read(tmp_path, name)
     with pytest.raises(FeedMissing, match=name):
         content_digest(tmp_path / name)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    pipe = tmp_path / "a.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(FeedMissing, match=r"a\.csv: it is a pipe or a device"):
+        content_digest(pipe)
 
 
 def test_a_folder_and_a_forbidden_file(tmp_path, monkeypatch):

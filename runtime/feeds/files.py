@@ -36,12 +36,11 @@ Chunk = tuple[int, pa.RecordBatch]
 
 def content_digest(path: Path) -> str:
     """Hex SHA-256 of a file; raises `FeedMissing`, also for a pipe or a device."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise FeedMissing(
-            f"cannot read {path}: it is a pipe or a device, but a feed must be a file"
-        )
-    with _faults(path), path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    with _faults(path):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise FeedMissing(f"cannot read {path}: it is a pipe or a device, not a file")
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
 
 
 def format_of(path: Path, declared: Format | None) -> Format:

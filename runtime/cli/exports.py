@@ -40,10 +40,12 @@ def write_parquet(events: Iterator[RecordedEvent], out: Path, store: Path) -> No
 
 @contextmanager
 def _created(path: Path, store: Path) -> Iterator[IO[bytes]]:
-    """The file at `path`, made anew; never the store itself or one of its side files."""
+    """The file at `path`, which must not be there; never one of the store itself."""
     held = store.resolve()
     if path.resolve() in {held.with_name(held.name + suffix) for suffix in _SIDE_FILES}:
         raise ConfigError(f"--out {path} is the store, or a file of it: name another one")
+    if path.is_file():
+        raise ConfigError(f"--out {path} exists: name another file, or remove it first")
     try:
         with path.open("wb") as file:
             yield file

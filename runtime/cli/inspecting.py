@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from itertools import islice
@@ -41,11 +42,15 @@ def decisions(  # noqa: PLR0913, PLR0917 (the options of a command)
     action: Annotated[str | None, typer.Option(help="Only with this action.")] = None,
     since: Annotated[str | None, typer.Option(help="From this time on (RFC 3339).")] = None,
     until: Annotated[str | None, typer.Option(help="Before this time (RFC 3339).")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=sys.maxsize, help="At most so many.")
+    ] = None,
     format: Annotated[  # noqa: A002 (the option's name)
         Literal["table", "jsonl", "parquet"], typer.Option(help="jsonl: one envelope a line.")
     ] = "table",
-    out: Annotated[Path | None, typer.Option(help="Write to this file (jsonl, parquet).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this new file (jsonl, parquet).")
+    ] = None,
 ) -> None:
     """List decisions, in the order of the log.
 

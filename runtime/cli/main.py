@@ -74,7 +74,9 @@ def _leave(code: int) -> NoReturn:
 
 
 def _flush() -> None:
-    """Write out what is left; to a pipe that was closed, nothing more."""
+    """Write out what is left; to a pipe that was closed, or to nothing at all, nothing more."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from runtime.cli.inspecting import StorePath
-from runtime.cli.screen import output, plain, printable, say, shortened, table
+from runtime.cli.screen import plain, printable, say, shortened
 from runtime.cli.steering import Address
 from runtime.engine.messages import ReleaseRequested
 from runtime.engine.results import Who
@@ -24,7 +25,7 @@ from runtime.jobs.quarantine import Case, cases, find_case, parked_event, parked
 from runtime.jobs.registry import look_in
 from runtime.store import is_address, open_store, typed
 
-ERROR_WIDTH = 48
+ERROR_WIDTH = 200
 
 quarantine = typer.Typer(
     name="quarantine",
@@ -40,20 +41,14 @@ Target = Annotated[
 
 @quarantine.command("list")
 def list_(store: StorePath) -> None:
-    """List the aggregates in quarantine."""
+    """List the aggregates in quarantine: agent and aggregate, as other commands take them."""
     with closing(open_store(store)) as opened:
         found = [case for run in started_runs(opened) for case in cases(opened, run.run)]
-    shown = table(
-        "In quarantine", "run", "agent", "aggregate", "position", "held", "error",
-        right=("position", "held"),
-    )  # fmt: skip
     for case in found:
         at = case.standing
-        error = shortened(printable(case.parked.error), ERROR_WIDTH)
-        numbers = plain(at.parked_at), plain(case.held)
-        shown.add_row(case.run, at.agent, at.aggregate, *numbers, error)
-    if found:
-        output.print(shown)
+        say((at.agent, "bold"), " ", (shlex.quote(printable(at.aggregate)), "bold"))
+        say(f"  run {case.run}, position {at.parked_at}; {case.held:,} events are held")
+        say("  ", (shortened(printable(case.parked.error), ERROR_WIDTH), "red"))
     say(f"{len(found):,} aggregate{'' if len(found) == 1 else 's'} in quarantine")
 
 

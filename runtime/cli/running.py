@@ -80,6 +80,8 @@ def run_loaded(
     if store is not None:
         config = config.changed("store", path=_absolute(store))
         command += f" --store {typed(store)}"
+    command += f" --hosts {hosts}" if hosts is not None else ""
+    command += f" --shell {shell}" if shell is not None else ""
     config = config.changed("hosts", count=hosts, shell=shell)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     job = prepare(config, upgrade=upgrade)
@@ -91,5 +93,5 @@ def run_loaded(
         listed = f"lucent quarantine list {typed(outcome.store)}"
         say((f"\n{count} in quarantine: ", "red"), listed)
     elif not outcome.completed:
-        say(f"\nInterrupted, and drained. To go on where it stopped:\n  {command}")
+        say(f"\nStopped, and drained. To go on where it stopped:\n  {command}")
         raise typer.Exit(INTERRUPTED)

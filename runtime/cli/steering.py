@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _STOP_SECONDS = 0.5
 
-Run = Annotated[str, typer.Argument(help="The name of the run, as in [run] of its config.")]
+Run = Annotated[str, typer.Argument(help="The name of the run, as its config has it.")]
 Address = Annotated[
     str, typer.Option(help="HOST:PORT of the run's Ray; auto: the one on this machine.")
 ]

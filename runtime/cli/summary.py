@@ -49,6 +49,8 @@ def _print_busiest(counted: Tally) -> None:
 def _print_run(outcome: Outcome) -> None:
     if not outcome.events:
         state = "the log holds the whole run already" if outcome.completed else "stopped at once"
+        if outcome.parked and not outcome.completed:
+            state = "the log holds all but what is in quarantine"
         say(f"\nNothing was read: {state}.")
         return
     right = ("events", "decided", "batches", "min", "mean", "max")

@@ -170,7 +170,7 @@ class Desk:
             try:
                 cell = self._cell(share.group, aggregate, edition)
                 self._write(cell, share, at, _cut(share.window, at, at + 1), drafts)
-            except Exception as error:  # noqa: BLE001 (whatever a strategy raises is its poison)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (all it raises is its poison)
                 if before is None:
                     self.cells[share.group].pop(aggregate, None)
                 else:
@@ -186,7 +186,7 @@ class Desk:
         codec = self.editions[cell.edition].codec
         return Cell(codec.encode(cell.state), replace(cell.chain), cell.edition)
 
-    def _park(self, share: Share, at: int, error: Exception, state: bytes, out: Output) -> None:
+    def _park(self, share: Share, at: int, error: BaseException, state: bytes, out: Output) -> None:
         aggregate = share.window.aggregate
         row = share.start + at
         position = int(share.rows.position[row])
@@ -242,7 +242,7 @@ class Desk:
         )
 
 
-def _text(tell: Callable[[], str], error: Exception) -> str:
+def _text(tell: Callable[[], str], error: BaseException) -> str:
     """What is told of an error, as text that can be stored; its type alone if it cannot be told."""
     try:
         told = tell()

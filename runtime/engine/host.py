@@ -141,7 +141,7 @@ class Host:
                     desk.decide(share, out)
                 else:
                     desk.release(share, release.then, out)
-            except Exception:
+            except (Exception, SystemExit):
                 if share.careful or release is not None:
                     raise  # going event by event again would come to the same
                 return False

@@ -90,6 +90,7 @@ _DAMAGE = (
     zlib.error,
     OSError,
     UnicodeDecodeError,
+    csv.Error,
 )
 
 
@@ -184,7 +185,7 @@ def _ndjson(path: Path, columns: Sequence[str] | None) -> Iterator[Chunk]:
                 continue
             try:
                 rows.append(decoder.decode(line))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise FeedDamaged(f"{path} line {number} is not a JSON object: {error}") from None
             if len(rows) == CHUNK:
                 yield first, _batch_of(path, rows, columns, first)

@@ -114,8 +114,12 @@ class Keyring:
 
     def public(self, name: str) -> VerifyingKey:
         """The public part of a key; needs no passphrase."""
-        did = self._read(name, self._public(name)).decode("utf-8", "replace")
-        return VerifyingKey.of(did.strip())
+        path = self._public(name)
+        try:
+            return VerifyingKey.of(self._read(name, path).decode("utf-8", "replace").strip())
+        except KeyInvalid:
+            pass  # what it says of the content might be a secret
+        raise KeyInvalid(f"{path} does not hold the did:key of an Ed25519 public key")
 
     def names(self) -> list[str]:
         """The names of all keys, sorted."""
@@ -133,7 +137,7 @@ class Keyring:
         except FileNotFoundError:
             raise KeyMissing(
                 f"no key named {name!r} in {self.directory}: make it with"
-                f" 'lucent keys create {name}'"
+                f" 'lucent keys create {name}' (--keys {self.directory})"
             ) from None
         except OSError as error:
             raise KeyInvalid(f"cannot read {path}: {error.strerror}") from None

@@ -283,7 +283,7 @@ def load_config(path: str | Path) -> RunConfig:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read config {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"config {file} is not TOML: {error}") from None
     try:
         return parse_config(data, file.parent)

@@ -125,7 +125,7 @@ def prove(case: Case) -> Proof:
     try:
         state = strategy.start(window.aggregate) if state is None else state
         decided = tuple(decision for _, decision in strategy.on_window(state, window))
-    except Exception as error:  # noqa: BLE001 (whatever a strategy raises is what is asked for)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (what it raises is asked for)
         trace = "".join(traceback.format_exception(error))
         return Proof(strategy.version, (), f"{type(error).__name__}: {error}", trace)
     return Proof(strategy.version, decided)

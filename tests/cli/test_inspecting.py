@@ -82,13 +82,16 @@ def test_parquet_and_jsonl_files_hold_the_same(lucent: Lucent, store: str, tmp_p
         (["--format", "jsonl", "--out", "/dev/full"], ["cannot write /dev/full", "space"]),
         (["--format", "parquet", "--out", "/dev/full"], ["cannot write /dev/full", "space"]),
         (["--format", "jsonl", "--out", "small.db"], ["is the store"]),
+        (["--format", "jsonl", "--out", "there"], ["--out there exists"]),
     ],
 )
 def test_mistakes_in_options(
     lucent: Lucent, store: str, arguments: list[str], words: list[str]
 ) -> None:
+    Path("there").write_text("mine")
     line = told(lucent("decisions", store, *arguments))
     assert all(word in line for word in words), line
+    assert Path("there").read_text() == "mine"
     assert lucent("verify", store).code == 0
 
 

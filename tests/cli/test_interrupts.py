@@ -58,7 +58,7 @@ def interrupt_and_resume(lucent: Lucent, store: Path, *shell: str) -> str:
     assert stopped.code == 130, stopped
     assert stopped.err == ""
     assert "the run is not complete" in stopped.out
-    assert f"\n  lucent demo --store {store.name}\n" in stopped.out
+    assert f"\n  lucent demo --store {store.name} {' '.join(shell)}\n" in stopped.out
     assert f"run aave-v3-daily: root {stopped.root}" in lucent("verify", store.name).out
     return lucent("demo", "--store", store.name, "--shell", "local").root
 

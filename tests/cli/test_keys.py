@@ -73,7 +73,7 @@ def test_keys_are_shown_and_exported(lucent: Lucent, monkeypatch: pytest.MonkeyP
         (["create", "--for", "nope.toml"], ["cannot read config nope.toml"]),
         (["show", "nope"], ["no key named 'nope'", "lucent keys create nope"]),
         (["show", "--keys", "empty"], ["no keys in empty", "lucent keys create"]),
-        (["show", "broken"], ["'garbage' is not the did:key"]),
+        (["show", "broken"], ["broken.pub does not hold the did:key"]),
         (["export", "--pem"], ["--pem needs the name of a key"]),
     ],
 )

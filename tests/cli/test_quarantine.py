@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,15 @@ def test_a_release_goes_on_in_order(sick: Lucent, monkeypatch: pytest.MonkeyPatc
 def test_what_raises_again_stays(sick: Lucent) -> None:
     released = sick("quarantine", "release", "moody.toml", "moody", POOL)
     assert "1 in quarantine still" in released.out
+
+
+def test_a_narrow_screen_cuts_no_name_that_other_commands_take(
+    sick: Lucent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    listed = sick("quarantine", "list", "log.db").out
+    assert f"moody {shlex.quote(POOL)}\n" in listed
+    assert "RuntimeError: I do not like" in listed
 
 
 def test_an_event_can_be_dropped(sick: Lucent) -> None:

@@ -223,7 +223,7 @@ class Odd(Made):
     """Raises what is hard to tell."""
 
     name = "odd"
-    error: Exception = Untold()
+    error: BaseException = Untold()
 
     def on_window(self, state: Seen, window: Window) -> Iterable[tuple[int, Decision]]:
         raise self.error
@@ -231,10 +231,14 @@ class Odd(Made):
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(Untold(), "Untold"), (ValueError("half a \ud83d"), "ValueError: half a \\ud83d")],
+    [
+        (Untold(), "Untold"),
+        (ValueError("half a \ud83d"), "ValueError: half a \\ud83d"),
+        (SystemExit(5), "SystemExit: 5"),
+    ],
 )
 def test_an_error_that_is_hard_to_tell_parks_like_any_other(
-    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Odd, "error", error)
     decided = host(f"{__name__}:Odd").decide("stage", observed(["a"]), careful=True)

@@ -220,3 +220,16 @@ def test_text_columns_of_tables_may_be_dictionaries(tmp_path):
     for number, each in enumerate((coded, large)):
         pq.write_table(each, tmp_path / f"{number}.parquet")
     assert read(tmp_path, "0.parquet") == read(tmp_path, "1.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"pool,ts,rate\ra,1,0.1\rb,2,0.2\r"),
+        ("a.ndjson", b'{"pool": "a"}\n' + b"[" * 5_000),
+    ],
+)
+def test_lines_that_no_reader_takes_are_damage(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FeedDamaged, match=name):
+        read(tmp_path, name)

@@ -156,6 +156,15 @@ def test_a_damaged_key_opens_nothing(ring: Keyring):
             ring.load("scout", PASSPHRASE)
 
 
+@pytest.mark.parametrize("content", ["", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0"])
+def test_a_public_part_that_is_none_is_named_and_not_shown(ring: Keyring, content: str):
+    ring.create("scout", PASSPHRASE)
+    (ring.directory / "scout.pub").write_text(content)
+    with pytest.raises(KeyInvalid, match=r"scout\.pub does not hold the did:key") as refused:
+        ring.load("scout", PASSPHRASE)
+    assert "c2VjcmV0" not in str(refused.value)
+
+
 def test_a_key_that_is_not_the_one_of_its_public_part_is_refused(ring: Keyring):
     ring.create("scout", PASSPHRASE)
     ring.create("other", PASSPHRASE)

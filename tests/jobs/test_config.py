@@ -199,3 +199,11 @@ def test_a_config_does_not_change(tmp_path: Path):
     assert isinstance(config, RunConfig)
     with pytest.raises(ValueError, match="frozen"):
         config.hosts.count = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("text", ["a = " + "9" * 6_000, "a = " + "[" * 5_000])
+def test_a_file_that_goes_beyond_what_can_be_read_is_named(tmp_path: Path, text: str):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.toml is not TOML"):
+        load_config(path)

@@ -44,9 +44,9 @@ def _created(path: Path, store: Path) -> Iterator[IO[bytes]]:
     held = store.resolve()
     if path.resolve() in {held.with_name(held.name + suffix) for suffix in _SIDE_FILES}:
         raise ConfigError(f"--out {path} is the store, or a file of it: name another one")
-    if path.is_file():
-        raise ConfigError(f"--out {path} exists: name another file, or remove it first")
     try:
+        if path.is_file():
+            raise ConfigError(f"--out {path} exists: name another file, or remove it first")
         with path.open("wb") as file:
             yield file
     except OSError as error:

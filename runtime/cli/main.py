@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import ENOSPC
+from pathlib import Path
 from threading import enumerate as enumerate_threads
 from typing import NoReturn
 
 from runtime.errors import LucentError, RunInterrupted, StoreDamaged
 
-DAMAGED, WRONG, BROKEN, INTERRUPTED, CLOSED = 1, 2, 70, 130, 141
-"""Exit codes: a damaged store, wrong input, an error of Lucent's own, an interrupt, a closed
-pipe."""
+DAMAGED, WRONG, PARKED, BROKEN, INTERRUPTED, CLOSED = 1, 2, 3, 70, 130, 141
+"""Exit codes: a damaged store, wrong input, a run that left aggregates in quarantine, an error of
+Lucent's own, an interrupt, a closed pipe."""
 
 TRACEBACK = "LUCENT_TRACEBACK"
 """The environment variable that asks for the traceback of an error of Lucent's own."""
@@ -22,14 +24,14 @@ TRACEBACK = "LUCENT_TRACEBACK"
 
 def main() -> None:
     """Run the command; an error is told in one line, and the exit code says of what kind."""
+    _open_missing()
     try:
         code = _run()
     except SystemExit as asked:
         code = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    _flush()
-    _leave(code)
+    _leave(_flushed(code))
 
 
 def _run() -> int:
@@ -46,6 +48,8 @@ def _run() -> int:
     except OutputClosed:
         return CLOSED
     except Exception as error:  # noqa: BLE001 (the outermost: nobody else can tell it)
+        if isinstance(error, OSError) and error.errno == ENOSPC:
+            return _full()
         if os.environ.get(TRACEBACK):
             errors.print_exception()
         text = f"{type(error).__name__}: {error}. This is an error of Lucent's own"
@@ -73,11 +77,23 @@ def _leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _flush() -> None:
-    """Write out what is left; to a pipe that was closed, or to nothing at all, nothing more."""
-    if sys.stdout is None:
-        return
+def _open_missing() -> None:
+    """What is written where nothing is open (`>&-`) goes nowhere."""
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
+
+
+def _flushed(code: int) -> int:
+    """Write out what is left, but nothing more to a pipe that was closed; returns the exit code."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _full() if error.errno == ENOSPC else code
+    return code
+
+
+def _full() -> int:
+    sys.stderr.write("OutputFull: no space is left where this is to be written\n")
+    return WRONG

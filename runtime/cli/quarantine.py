@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from runtime.cli.inspecting import StorePath
+from runtime.cli.main import INTERRUPTED, PARKED
 from runtime.cli.screen import plain, printable, say, shortened
 from runtime.cli.steering import Address
 from runtime.engine.messages import ReleaseRequested
@@ -93,7 +94,8 @@ def prove_(store: StorePath, agent: Agent, aggregate: Aggregate) -> None:
 def release(target: Target, agent: Agent, aggregate: Aggregate, address: Address = AUTO) -> None:
     """Let an aggregate go on with all that is held of it, in order.
 
-    What raises again is parked again.
+    What raises again is parked again. Of a config, the run is resumed for it; the exit code is 3
+    if any are in quarantine then.
     """
     _release(target, ReleaseRequested(Who(agent, aggregate)), address)
 
@@ -115,7 +117,11 @@ def _release(target: str, request: ReleaseRequested, address: str) -> None:
 
         with connected(address):
             find_run(target).release(request.who, drop=request.drop)
-        say(f"asked run {target} to release {request.who.aggregate} of {request.who.agent}")
+        without = " without the event that it was parked at" if request.drop else ""
+        say(
+            f"asked run {target} to let {request.who.aggregate} of {request.who.agent} go on"
+            f"{without}, with the code that its hosts have loaded"
+        )
         return
     config = load_config(target)
     with closing(open_store(config.store_place)) as store:
@@ -126,3 +132,7 @@ def _release(target: str, request: ReleaseRequested, address: str) -> None:
             f"{outcome.parked:,} in quarantine still: lucent quarantine list {typed(outcome.store)}"
         )
     say(f"root {outcome.root}")
+    if outcome.stopped:
+        raise typer.Exit(INTERRUPTED)
+    if outcome.parked:
+        raise typer.Exit(PARKED)

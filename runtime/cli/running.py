@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from runtime.cli.main import INTERRUPTED
+from runtime.cli.main import INTERRUPTED, PARKED
 from runtime.cli.progress import RunProgress
 from runtime.cli.screen import say
 from runtime.cli.summary import print_summary
@@ -44,11 +44,14 @@ def run(
     """Run a config to the end of its input; run it again to resume.
 
     Ctrl-C or SIGTERM drains: what was taken in is decided and stored, and the exit code is 130.
+    It is 3 if the input came to its end, but aggregates are in quarantine.
     """
     loaded = load_config(config).changed("hosts", address=address)
+    command = f"lucent run {typed(config)}{option('address', address)}"
     if replay is not None:
         loaded = loaded.changed("run", replay=_absolute(replay))
-    run_loaded(loaded, store, hosts, shell, f"lucent run {config}")
+        command += option("replay", typed(replay))
+    run_loaded(loaded, store, hosts, shell, command)
 
 
 def demo(store: Store = None, hosts: Hosts = None, shell: Shell = None) -> None:
@@ -67,6 +70,15 @@ def _absolute(name: str | Path) -> str:
     return str(name) if is_address(name) else str(Path(name).absolute())
 
 
+def option(name: str, value: object | None) -> str:
+    """An option as it is typed behind a command; nothing if it was not given.
+
+    >>> option("hosts", 4), option("shell", None)
+    (' --hosts 4', '')
+    """
+    return "" if value is None else f" --{name} {value}"
+
+
 def run_loaded(
     config: RunConfig,
     store: str | None,
@@ -79,9 +91,8 @@ def run_loaded(
     """Carry out a config in which options replace settings; `command` goes on with it."""
     if store is not None:
         config = config.changed("store", path=_absolute(store))
-        command += f" --store {typed(store)}"
-    command += f" --hosts {hosts}" if hosts is not None else ""
-    command += f" --shell {shell}" if shell is not None else ""
+        command += option("store", typed(store))
+    command += option("hosts", hosts) + option("shell", shell)
     config = config.changed("hosts", count=hosts, shell=shell)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     job = prepare(config, upgrade=upgrade)
@@ -92,6 +103,10 @@ def run_loaded(
         count = f"{outcome.parked:,} aggregate{'' if outcome.parked == 1 else 's'}"
         listed = f"lucent quarantine list {typed(outcome.store)}"
         say((f"\n{count} in quarantine: ", "red"), listed)
-    elif not outcome.completed:
-        say(f"\nStopped, and drained. To go on where it stopped:\n  {command}")
+    if outcome.stopped:
+        other = ", with the config of its last upgrade in place of this one"
+        how = other if outcome.upgraded else ""
+        say(f"\nStopped, and drained. To go on where it stopped{how}:\n  {command}")
         raise typer.Exit(INTERRUPTED)
+    if outcome.parked:
+        raise typer.Exit(PARKED)

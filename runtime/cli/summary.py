@@ -48,8 +48,10 @@ def _print_busiest(counted: Tally) -> None:
 
 def _print_run(outcome: Outcome) -> None:
     if not outcome.events:
-        state = "the log holds the whole run already" if outcome.completed else "stopped at once"
-        if outcome.parked and not outcome.completed:
+        state = "the log holds the whole run already"
+        if outcome.stopped:
+            state = "stopped at once"
+        elif outcome.parked:
             state = "the log holds all but what is in quarantine"
         say(f"\nNothing was read: {state}.")
         return

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runtime.cli.running import Address as Joined
-from runtime.cli.running import Hosts, Shell, Store, run_loaded
+from runtime.cli.running import Hosts, Shell, Store, option, run_loaded
 from runtime.cli.screen import say
 from runtime.cli.steering import Address, Run, reached
 from runtime.engine.statistics import UpgradeStats
 from runtime.errors import ConfigError, RunConflict, RunMissing, RunSilent
 from runtime.jobs.config import RunConfig, load_config
 from runtime.jobs.connection import AUTO
+from runtime.store import typed
 
 if TYPE_CHECKING:
     from runtime.jobs.remote import RemoteRun
@@ -45,7 +46,8 @@ def upgrade(
     loaded = load_config(config)
     if not rolling:
         loaded = loaded.changed("hosts", address=address)
-        run_loaded(loaded, store, hosts, shell, f"lucent run {config}", upgrade=True)
+        command = f"lucent run {typed(config)}{option('address', address)}"
+        run_loaded(loaded, store, hosts, shell, command, upgrade=True)
         return
     if (store, hosts, shell) != (None, None, None):
         raise ConfigError("--rolling keeps the store, hosts and shell of the run: leave them out")

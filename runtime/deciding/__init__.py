@@ -3,12 +3,13 @@
 from runtime.deciding.agent import Agent
 from runtime.deciding.decision import Decision
 from runtime.deciding.state import StateCodec
-from runtime.deciding.strategy import Decided, Parameters, Strategy, event_by_event
+from runtime.deciding.strategy import POISON, Decided, Parameters, Strategy, event_by_event
 from runtime.deciding.window import Event, Text, Window, event
 from runtime.errors import Retryable, Terminal
 from runtime.events import Scalar
 
 __all__ = [
+    "POISON",
     "Agent",
     "Decided",
     "Decision",

@@ -19,6 +19,9 @@ Decided = Decision | Iterable[Decision] | None
 """What `on_event` may return: nothing, one decision, or several in their order."""
 
 
+POISON = (Exception, SystemExit)
+"""What a strategy may raise: it says that something is wrong with it, or with an event."""
+
 RESERVED = ("time", "known_at", "type")
 """What every event has anyway."""
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from runtime.deciding import Decision, StateCodec, Strategy, Text, Window
+from runtime.deciding import POISON, Decision, StateCodec, Strategy, Text, Window
 from runtime.engine.author import Byline, Chain, new_chain, write_draft
 from runtime.engine.ipc import write_ipc
 from runtime.engine.results import Held, Parked, Who
@@ -170,7 +170,7 @@ class Desk:
             try:
                 cell = self._cell(share.group, aggregate, edition)
                 self._write(cell, share, at, _cut(share.window, at, at + 1), drafts)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 (all it raises is its poison)
+            except POISON as error:
                 if before is None:
                     self.cells[share.group].pop(aggregate, None)
                 else:

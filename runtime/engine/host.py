@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import pyarrow as pa
 
+from runtime.deciding import POISON
 from runtime.engine.author import new_chain
 from runtime.engine.commands import Restore
 from runtime.engine.desk import Cell, Desk, Output, Share
@@ -141,7 +142,7 @@ class Host:
                     desk.decide(share, out)
                 else:
                     desk.release(share, release.then, out)
-            except (Exception, SystemExit):
+            except POISON:
                 if share.careful or release is not None:
                     raise  # going event by event again would come to the same
                 return False

@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from runtime.deciding import StateCodec, Strategy, event_by_event
+from runtime.deciding import POISON, StateCodec, Strategy, event_by_event
 from runtime.engine.author import byline
 from runtime.engine.autoscaler import ScalingPolicy
 from runtime.engine.credit import CreditLimits
@@ -128,7 +128,7 @@ def loading(what: str, name: str) -> Iterator[None]:
         yield
     except LucentError:
         raise
-    except (Exception, SystemExit) as error:
+    except POISON as error:
         raise ConfigError(
             f"cannot load {what} {name!r}: {type(error).__name__}: {error}"
         ) from error

@@ -230,8 +230,9 @@ class Supervisor:
         commands: list[Command] = []
         for host in self._roster.tick(tick.now):
             commands += self._lose(host)
-        if self._upgrades.over is not None:
-            self._upgrades.over.roster.tick(tick.now)
+        for over in self._rosters[1:]:
+            over.tick(tick.now)
+            commands += over.fill()
         if all(stage.settled(self._roster.slots) for stage in self._stages.values()):
             commands += self._roster.fill()
         for stage in self._stages.values():

@@ -36,11 +36,8 @@ Chunk = tuple[int, pa.RecordBatch]
 
 def content_digest(path: Path) -> str:
     """Hex SHA-256 of a file; raises `FeedMissing`, also for a pipe or a device."""
-    with _faults(path):
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise FeedMissing(f"cannot read {path}: it is a pipe or a device, not a file")
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+    with _faults(path), path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def format_of(path: Path, declared: Format | None) -> Format:
@@ -97,6 +94,8 @@ _DAMAGE = (
 @contextmanager
 def _faults(path: Path) -> Iterator[None]:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise FeedMissing(f"cannot read {path}: it is a pipe or a device, not a file")
         yield
     except FileNotFoundError:
         raise FeedMissing(f"there is no file {path}: check `path` of the feed") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -115,11 +116,11 @@ class Keyring:
     def public(self, name: str) -> VerifyingKey:
         """The public part of a key; needs no passphrase."""
         path = self._public(name)
+        text = self._read(name, path).decode("utf-8", "replace").strip()
         try:
-            return VerifyingKey.of(self._read(name, path).decode("utf-8", "replace").strip())
-        except KeyInvalid:
-            pass  # what it says of the content might be a secret
-        raise KeyInvalid(f"{path} does not hold the did:key of an Ed25519 public key")
+            return VerifyingKey.of(text)
+        except KeyInvalid:  # what it says of the content might be a secret
+            raise KeyInvalid(f"{path} does not hold the did:key of an Ed25519 public key") from None
 
     def names(self) -> list[str]:
         """The names of all keys, sorted."""
@@ -137,7 +138,7 @@ class Keyring:
         except FileNotFoundError:
             raise KeyMissing(
                 f"no key named {name!r} in {self.directory}: make it with"
-                f" 'lucent keys create {name}' (--keys {self.directory})"
+                f" `lucent keys create {quote(name)} --keys {quote(str(self.directory))}`"
             ) from None
         except OSError as error:
             raise KeyInvalid(f"cannot read {path}: {error.strerror}") from None

@@ -124,6 +124,19 @@ def told(agent: Declared) -> str:
     return f"{agent['strategy']} {agent['version']} ({agent['parametersDigest'][:8]})"
 
 
+def differing(was: Declared, now: Declared) -> str:
+    """The first parameter that differs, with both values, for people; nothing if none does.
+
+    >>> differing({"parameters": {"level": 2.0}}, {"parameters": {"level": 3.0}})
+    '; its level is 2.0, not 3.0'
+    """
+    before, after = was["parameters"], now["parameters"]
+    for name in sorted(before.keys() & after.keys()):
+        if before[name] != after[name]:
+            return f"; its {name} is {before[name]!r}, not {after[name]!r}"
+    return ""
+
+
 def reference_of(past: Past, agent: AgentPlan) -> str | None:
     """Where the code of a strategy is: where it was loaded, beside today's, or registered."""
     module = agent.strategy.partition(":")[0]

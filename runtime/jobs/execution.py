@@ -24,7 +24,7 @@ from runtime.engine.spec import StageSpec
 from runtime.engine.statistics import StageStats
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import RunConflict, RunInterrupted, SnapshotDamaged, StoreMissing
-from runtime.events import RunCompleted, RunPaused, StrategyUpgraded, run_stream
+from runtime.events import RunCompleted, StrategyUpgraded, run_stream
 from runtime.feeds import DecisionSource, DecisionTape, Feed, Merge, RejectReport
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
@@ -53,16 +53,19 @@ class Outcome:
 
     `root` covers `decisions` events in `streams` decision streams; `events` counts what
     this process took in from the feeds, in `seconds` of wall time without start-up.
-    `resumed` says that an earlier process had begun it. `parked` aggregates are in quarantine:
-    as long as there are any, the run is not `completed`.
+    `resumed` says that an earlier process had begun it, `stopped` that it was stopped before the
+    end of its input, `upgraded` that it was upgraded while it went on. `parked` aggregates are in
+    quarantine: as long as there are any, the run is not `completed`.
     """
 
     run: str
     run_id: str
     store: str | Path
     completed: bool
+    stopped: bool
     parked: int
     resumed: bool
+    upgraded: bool
     root: str
     streams: int
     decisions: int
@@ -97,7 +100,8 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
     its input was read and found usable; stopped before that, it raises `RunInterrupted`.
     """
     with closing(open_feed(job.config)) as feed:
-        appointed = appoint(job.config, _upgraded(job.config) if job.again else None)
+        earlier = _upgraded(job.config) if job.again else {}
+        appointed = appoint(job.config, earlier)
         plan, declared = plan_run(job.config, appointed, job.keys, feed.digests())
         control.enter("opening the store")
         with closing(_opened(job.config)) as store:
@@ -125,6 +129,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
                 cursors=snapshots,
                 parked=parked,
                 keys=job.keys,
+                upgraded=bool(earlier),
                 releases=job.releases,
             )
             return _carry_out(ground, start_hosts, control)
@@ -162,6 +167,7 @@ class _Ground:
     cursors: Mapping[str, str]
     parked: Mapping[str, tuple[InQuarantine, ...]]
     keys: Mapping[str, SigningKey]
+    upgraded: bool
     releases: tuple[ReleaseRequested, ...]
 
 
@@ -228,32 +234,36 @@ def _carry_out(ground: _Ground, start_hosts: StartHosts, control: RunControl) ->
     try:
         committing = ground.committing
         committer = Committer(store, committing.fence, committing.author, runner.post)
-        completed = runner.run(hosts, committer)
+        through = runner.run(hosts, committer)
     finally:
         for feed in opened:
             feed.close()
         hosts.close()
     seconds = 0.0 if runner.began is None else monotonic() - runner.began
-    parked = sum(stats.parked for stats in supervisor.stats().values())
-    ended = ground.journal.end(completed=completed and not parked)
-    rejected = opened[0].rejected()
-    return _outcome(ground, ended, supervisor.stats(), rejected, seconds)
+    return _end(ground, supervisor, opened[0].rejected(), seconds, stopped=not through)
 
 
-def _outcome(
+def _end(
     ground: _Ground,
-    ended: RunPaused,
-    stages: Mapping[str, StageStats],
+    supervisor: Supervisor,
     rejected: RejectReport,
     seconds: float,
+    *,
+    stopped: bool,
 ) -> Outcome:
+    """Note in the run's stream how it ended."""
+    stages, upgrade = supervisor.stats(), supervisor.upgrade
+    parked = sum(stats.parked for stats in stages.values())
+    ended = ground.journal.end(completed=not (stopped or parked))
     return Outcome(
         run=ground.plan.run,
         run_id=ground.plan.run_id,
         store=ground.config.store_place,
         completed=isinstance(ended, RunCompleted),
-        parked=sum(stats.parked for stats in stages.values()),
+        stopped=stopped,
+        parked=parked,
         resumed=not ground.new,
+        upgraded=ground.upgraded or (upgrade is not None and upgrade.state == "done"),
         root=ended.root,
         streams=ended.streams,
         decisions=ended.decisions,

@@ -187,5 +187,6 @@ def _difference(started: RunStarted, declared: Mapping[str, Any]) -> str:
             fields = [f for f in sorted(now[name]) if before[name].get(f) != now[name][f]]
             if fields:
                 was = before[name].get(fields[0])
-                return f"another {fields[0]} of {name!r} (it was {was!r})"
+                other = "other" if fields[0] == "parameters" else "another"
+                return f"{other} {fields[0]} of {name!r} (it was {was!r})"
     return f"another order of agents or feeds (its id is {started.run_id})"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pyarrow.compute as pc
 
-from runtime.deciding import Decision, StateCodec
+from runtime.deciding import POISON, Decision, StateCodec
 from runtime.engine.held import Standing, quarantine_events
 from runtime.engine.ipc import read_ipc
 from runtime.engine.pen import Author
@@ -125,7 +125,7 @@ def prove(case: Case) -> Proof:
     try:
         state = strategy.start(window.aggregate) if state is None else state
         decided = tuple(decision for _, decision in strategy.on_window(state, window))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (what it raises is asked for)
+    except POISON as error:
         trace = "".join(traceback.format_exception(error))
         return Proof(strategy.version, (), f"{type(error).__name__}: {error}", trace)
     return Proof(strategy.version, decided)

@@ -9,7 +9,16 @@ from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.plan import RunPlan
 from runtime.errors import RunConflict
 from runtime.events import RunCompleted, RunPaused, StrategyUpgraded, run_stream
-from runtime.jobs.editions import Declared, History, history, named, reference_of, told, upgrades_of
+from runtime.jobs.editions import (
+    Declared,
+    History,
+    differing,
+    history,
+    named,
+    reference_of,
+    told,
+    upgrades_of,
+)
 from runtime.jobs.journal import started_runs
 from runtime.store import EventStore
 
@@ -83,8 +92,9 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
         name = changed[0]
         was, now = past.latest()[name], named(declared["agents"])[name]
         raise RunConflict(
-            f"agent {name!r} of run {plan.run!r} decides with {told(was)}, not with {told(now)}:"
-            " to go on with that one from here: lucent upgrade CONFIG"
+            f"agent {name!r} of run {plan.run!r} decides with {told(was)}, not with {told(now)}"
+            f"{differing(was, now)}. Run it with the config of its last upgrade; or, for it to"
+            " decide as this one says from here on: lucent upgrade CONFIG"
         )
     _refuse_unless_paused(store, plan.run)
     since = {name: _reached(store, plan, name) for name in changed}

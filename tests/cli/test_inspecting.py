@@ -70,6 +70,26 @@ def test_parquet_and_jsonl_files_hold_the_same(lucent: Lucent, store: str, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("command", "where", "code", "says"),
+    [
+        ("verify {}", ">&-", 0, ""),
+        ("decisions {} --format jsonl", ">&-", 0, ""),
+        ("decisions {} --format jsonl", ">/dev/full", 2, "OutputFull: no space is left"),
+        ("decisions {}", ">/dev/full", 2, "OutputFull: no space is left"),
+        ("verify no-such.db", "2>&-", 2, ""),
+    ],
+)
+def test_what_cannot_be_written_is_told(
+    lucent: Lucent, store: str, command: str, where: str, code: int, says: str
+) -> None:
+    line = f"{sys.executable} -m runtime.cli {command.format(store)} {where}"
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert ended.stderr.startswith(says)
+    assert len(ended.stderr.splitlines()) == bool(says)
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--since", "yesterday"], ["--since", "'yesterday'", "2025-07-22T10:30:00Z"]),

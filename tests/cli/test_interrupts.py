@@ -17,8 +17,54 @@ import pytest
 
 from runtime.jobs.execution import Outcome
 from tests.cli.conftest import Ended, Lucent
+from tests.support.jobs import write_rates
 
 DEADLINE = 60.0
+PICKY = """
+from dataclasses import dataclass
+from runtime.deciding import Decision, Strategy
+
+
+@dataclass(slots=True)
+class State:
+    pool: str = ""
+
+
+class Picky(Strategy[State]):
+    name = "picky"
+    version = "1"
+    State = State
+
+    def start(self, aggregate):
+        return State(aggregate)
+
+    def on_event(self, state, event):
+        if state.pool == "celo/usdc":
+            raise RuntimeError("not this one")
+        return Decision("hold", 0.5)
+"""
+PICKED = """
+[run]
+name = "picky"
+pace = 3600.0
+[store]
+path = "elsewhere.db"
+[keys]
+demo = true
+[hosts]
+shell = "local"
+[[feeds]]
+name = "rates"
+path = "rates.parquet"
+event_type = "PoolRateObserved"
+aggregate = ["pool"]
+event_time = { column = "at", unit = "ns" }
+columns = { rate = "rate" }
+[[agents]]
+name = "picky"
+strategy = "picky:Picky"
+listens = ["PoolRateObserved"]
+"""
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -67,6 +113,22 @@ def test_ctrl_c_drains_and_the_same_command_resumes(
     lucent: Lucent, tmp_path: Path, demo: Outcome
 ) -> None:
     assert interrupt_and_resume(lucent, tmp_path / "log.db", "--shell", "local") == demo.root
+
+
+def test_a_run_that_is_stopped_with_aggregates_in_quarantine_tells_both(
+    lucent: Lucent, tmp_path: Path
+) -> None:
+    write_rates(tmp_path / "rates.parquet")
+    (tmp_path / "picky.py").write_text(PICKY, encoding="utf-8")
+    (tmp_path / "a run.toml").write_text(PICKED, encoding="utf-8")
+    process = start("run", "a run.toml", "--store", "log.db")
+    wait_for_decisions(process, tmp_path / "log.db", 10)
+    process.send_signal(signal.SIGINT)
+    stopped = ended(process)
+    assert stopped.code == 130, stopped
+    assert "1 aggregate in quarantine" in stopped.out
+    assert "\n  lucent run 'a run.toml' --store log.db\n" in stopped.out
+    assert "celo/usdc" in lucent("quarantine", "list", "log.db").out
 
 
 def test_a_killed_run_resumes(lucent: Lucent, tmp_path: Path, demo: Outcome) -> None:

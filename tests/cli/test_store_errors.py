@@ -89,7 +89,7 @@ def test_an_edited_decision_is_found(lucent: Lucent, store: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("warmup = 5", "warmup = 6", ["another parameters of 'yield-scout'"]),
+        ("warmup = 5", "warmup = 6", ["other parameters of 'yield-scout'"]),
         ('name = "small"', 'name = "other"', ["'yield-scout'", "from run 'small'"]),
     ],
 )

@@ -241,6 +241,8 @@ def test_an_error_that_is_hard_to_tell_parks_like_any_other(
     error: BaseException, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Odd, "error", error)
+    hasty = host(f"{__name__}:Odd").decide("stage", observed(["a"]))
+    assert hasty.raised == (key_group("a"),)
     decided = host(f"{__name__}:Odd").decide("stage", observed(["a"]), careful=True)
     (parked,) = decided.outputs[key_group("a")].parked
     assert parked.error == told

@@ -416,6 +416,13 @@ class TestUpgrade:
         (second,) = driven.ordered(StartHost)
         driven.tell(HostReady(second.host))
 
+    def test_a_host_that_is_late_is_not_waited_for(self, driven: Driven) -> None:
+        assert self.ask(driven) == [2]
+        driven.tell(Tick(9.9))
+        assert not driven.ordered(StartHost)
+        driven.tell(Tick(10.0))
+        assert [(start.host, start.edition) for start in driven.ordered(StartHost)] == [(3, 1)]
+
     def take_over(self, driven: Driven) -> Switch:
         """Have hosts take over; returns where."""
         self.ready(driven)

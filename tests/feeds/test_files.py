@@ -84,11 +84,13 @@ def test_a_file_that_is_not_there(tmp_path, name):
         content_digest(tmp_path / name)
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
-    pipe = tmp_path / "a.csv"
-    os.mkfifo(pipe)
-    with pytest.raises(FeedMissing, match=r"a\.csv: it is a pipe or a device"):
-        content_digest(pipe)
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.ndjson.gz"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FeedMissing, match=f"{name}: it is a pipe or a device"):
+        read(tmp_path, name)
+    with pytest.raises(FeedMissing, match=f"{name}: it is a pipe or a device"):
+        content_digest(tmp_path / name)
 
 
 def test_a_folder_and_a_forbidden_file(tmp_path, monkeypatch):

@@ -115,7 +115,7 @@ def test_a_name_like_those_of_agents_is_taken(ring: Keyring, name: str):
 
 def test_a_missing_key_says_how_to_make_it(ring: Keyring):
     for look_up in (lambda: ring.load("scout", PASSPHRASE), lambda: ring.public("scout")):
-        with pytest.raises(KeyMissing, match="'lucent keys create scout'"):
+        with pytest.raises(KeyMissing, match="`lucent keys create scout --keys "):
             look_up()
     assert ring.names() == []
 
@@ -163,6 +163,14 @@ def test_a_public_part_that_is_none_is_named_and_not_shown(ring: Keyring, conten
     with pytest.raises(KeyInvalid, match=r"scout\.pub does not hold the did:key") as refused:
         ring.load("scout", PASSPHRASE)
     assert "c2VjcmV0" not in str(refused.value)
+
+
+def test_a_public_part_that_cannot_be_read_is_named(ring: Keyring):
+    ring.create("scout", PASSPHRASE)
+    (ring.directory / "scout.pub").unlink()
+    (ring.directory / "scout.pub").mkdir()
+    with pytest.raises(KeyInvalid, match=r"cannot read .*scout\.pub: Is a directory"):
+        ring.load("scout", PASSPHRASE)
 
 
 def test_a_key_that_is_not_the_one_of_its_public_part_is_refused(ring: Keyring):

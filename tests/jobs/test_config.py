@@ -187,7 +187,7 @@ def test_an_agent_may_not_take_the_name_of_the_key_of_the_run(tmp_path: Path):
 
 def test_keys_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LUCENT_PASSPHRASE", "x")
-    with pytest.raises(LucentError, match="'lucent keys create watcher'"):
+    with pytest.raises(LucentError, match="`lucent keys create watcher --keys "):
         prepare(job(tmp_path, keys={"directory": "keys"}))
     monkeypatch.delenv("LUCENT_PASSPHRASE")
     with pytest.raises(LucentError, match="LUCENT_PASSPHRASE"):

@@ -69,7 +69,7 @@ def test_a_run_that_was_paused_ends_with_the_root_of_one_that_was_not(tmp_path: 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"agents": [watcher(every=3), follower()]}, "another parameters of 'watcher'"),
+        ({"agents": [watcher(every=3), follower()]}, "other parameters of 'watcher'"),
         ({"agents": [watcher(), follower("tail")]}, r"other agents \(follower, watcher\)"),
         ({"agents": [watcher(), follower(key="origin")]}, "another key of 'follower'"),
         ({"feeds": [rates_feed(policy="skip")]}, "another policy of 'rates'"),

@@ -114,8 +114,11 @@ def test_what_changed_is_refused_unless_it_is_asked_for(tmp_path: Path) -> None:
 def test_the_version_before_is_refused_once_it_was_upgraded(tmp_path: Path) -> None:
     stopped(tmp_path)
     run_until(job(tmp_path, **agents(EVERY)), 3, upgrade=True)
-    with pytest.raises(RunConflict, match=r"'watcher' of run 'study' decides with watch 1 \("):
+    with pytest.raises(
+        RunConflict, match=r"'watcher' of run 'study' decides with watch 1 \("
+    ) as told:
         run_in(tmp_path, **agents(EVERY_SECOND))
+    assert "; its every is 1, not 2. Run it with the config of its last upgrade" in str(told.value)
     assert run_in(tmp_path, **agents(EVERY)).completed
 
 

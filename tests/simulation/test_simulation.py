@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -19,7 +20,7 @@ FOUND_WITHIN = 2_000
 
 
 def test_whatever_befalls_a_run_its_log_ends_as_if_nothing_had_happened() -> None:
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         report = simulate(range(FIRST, FIRST + RUNS), pool.map)
     assert report.runs == RUNS
     assert not report.broken, "\n".join(map(str, report.broken))

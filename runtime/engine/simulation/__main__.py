@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from time import monotonic
 
 from runtime.engine.simulation.scenario import scenario
@@ -33,7 +34,7 @@ def main() -> int:
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{report.runs:,} runs, {len(report.broken)} broken\r")
 
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         report = simulate(range(options.first, options.first + options.seeds), pool.map, tell)
     for broken in report.broken:
         _say(broken)

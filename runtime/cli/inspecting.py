@@ -132,6 +132,8 @@ def _print_verdict(verdict: Verdict) -> None:
         say(f"not checked, as no run writes them: {count:,} streams ({named}{more})")
     for run, root in sorted(verdict.roots.items()):
         say(f"run {run}: root {root}")
+        if run in verdict.unfinished:
+            say(f"run {run} is not complete: {verdict.unfinished[run]}")
     if not verdict.pinned:
         say("Keys were taken from the log itself; pin them with --trust to know its author.")
 

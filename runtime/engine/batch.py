@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runtime.engine.dictionaries import size_of
 from runtime.engine.results import Release
 from runtime.engine.routing import Groups
 
@@ -36,7 +37,7 @@ class Batch:
     bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.events, self.bytes = int(self.rows.num_rows), int(self.rows.nbytes)
+        self.events, self.bytes = int(self.rows.num_rows), size_of(self.rows)
 
     def cut_release(self, position: int) -> None:
         """A release ended at `position`, where its aggregate is parked again.

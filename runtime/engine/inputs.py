@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from runtime.engine.blocks import read_block
 from runtime.engine.commands import Advance
+from runtime.engine.dictionaries import compact
 from runtime.engine.messages import BatchArrived, FeedEnded, FeedIdle
 from runtime.engine.results import Taken
 from runtime.errors import ConfigError
@@ -93,7 +94,7 @@ def _arrived(stage: str, batch: FeedBatch, wanted: Select, key: str) -> BatchArr
     for name, values in wanted.items():
         mask &= _is_in(rows.column(name), values)
     if key != "aggregate":
-        column = rows.column(key)
+        column = compact(rows.column(key))
         mask &= ~_is_in(column, ("",))
         rows = rows.set_column(rows.schema.get_field_index("aggregate"), "aggregate", column)
     if not mask.all():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from runtime.engine.dictionaries import compact_rows
+
 
 def write_ipc(rows: pa.RecordBatch) -> pa.Buffer:
-    """Rows as an Arrow IPC stream."""
+    """Rows as an Arrow IPC stream, with no more of a shared dictionary than they need."""
+    rows = compact_rows(rows)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)

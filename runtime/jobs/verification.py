@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import filterfalse
 from pathlib import Path
 
@@ -36,8 +36,9 @@ THREADS = 8
 class Verdict:
     """What a verification found: how much was checked, and each stream's first damage.
 
-    `roots` maps each run to the root its decision streams have now; `pinned` says that the
-    keys were given by the caller, and not taken from the log. By stream, `hidden` counts the
+    `roots` maps each run to the root its decision streams have now, `unfinished` those that are
+    not complete to why; `pinned` says that the keys were given by the caller, and not taken from
+    the log. By stream, `hidden` counts the
     events that were checked, but that readers are not shown (a deletion, metadata), and
     `scavenged` those that were removed for good: only their digest was there to be checked.
     `others` are streams that no run writes, whose events nobody signed: they were not checked.
@@ -51,6 +52,7 @@ class Verdict:
     hidden: Mapping[str, int]
     scavenged: Mapping[str, int]
     others: tuple[str, ...] = ()
+    unfinished: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def verify_store(
         names = sorted({*there} - {*others}, key=lambda name: (not _is_system(name), str(name)))
         trusted = _trust(started, names, trust)
         marks = _marks(store, started)
+        unfinished = {run.run: why for run in started if (why := _unfinished(store, run.run))}
         checked: list[_Checked] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for one in pool.map(lambda name: _check(store, name, trusted, marks), names):
@@ -124,7 +127,8 @@ def verify_store(
     gone = {one.stream: one.scavenged for one in checked if one.scavenged}
     events = sum(one.length - one.scavenged for one in checked)
     pinned = trust is not None
-    return Verdict(events, len(names), tuple(damages), roots, pinned, hidden, gone, others)
+    found = tuple(damages)
+    return Verdict(events, len(names), found, roots, pinned, hidden, gone, others, unfinished)
 
 
 def _trust(
@@ -229,6 +233,17 @@ def _hidden(store: EventStore, name: str, events: int, scavenged: int) -> int:
 def _beheaded(name: str, check: StreamCheck) -> Damage:
     found = f"it ends with event {check.revision}, which was removed: no scavenge removes the last"
     return Damage(name, -1, -1, "gap", found)
+
+
+def _unfinished(store: EventStore, run: str) -> str:
+    """Why a run is not complete, as far as its stream tells; nothing if it is."""
+    with suppress(StreamNotFound, StreamDeleted):
+        (last,) = store.read_stream(run_stream(run), backwards=True, limit=1)
+        if last.type == RunCompleted.__name__:
+            return ""
+        if last.type == RunPaused.__name__:
+            return "it was stopped, or left aggregates in quarantine"
+    return "it goes on, or was interrupted"
 
 
 def _root_now(checked: Sequence[_Checked], agents: frozenset[str]) -> str:

@@ -105,8 +105,12 @@ def interrupt_and_resume(lucent: Lucent, store: Path, *shell: str) -> str:
     assert stopped.err == ""
     assert "the run is not complete" in stopped.out
     assert f"\n  lucent demo --store {store.name} {' '.join(shell)}\n" in stopped.out
-    assert f"run aave-v3-daily: root {stopped.root}" in lucent("verify", store.name).out
-    return lucent("demo", "--store", store.name, "--shell", "local").root
+    verified = lucent("verify", store.name).out
+    assert f"run aave-v3-daily: root {stopped.root}" in verified
+    assert "run aave-v3-daily is not complete: it was stopped" in verified
+    root = lucent("demo", "--store", store.name, "--shell", "local").root
+    assert "not complete" not in lucent("verify", store.name).out
+    return root
 
 
 def test_ctrl_c_drains_and_the_same_command_resumes(
@@ -136,6 +140,7 @@ def test_a_killed_run_resumes(lucent: Lucent, tmp_path: Path, demo: Outcome) -> 
     wait_for_decisions(process, tmp_path / "log.db", 500)
     process.kill()
     ended(process)
+    assert "is not complete: it goes on, or was interrupted" in lucent("verify", "log.db").out
     assert lucent("demo", "--shell", "local", "--store", "log.db").root == demo.root
 
 

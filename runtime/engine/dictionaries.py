@@ -1,0 +1,48 @@
+"""Text columns whose dictionary is shared with other batches, and may hold far more than the rows.
+
+A feed's dictionary grows with all that it has seen, so that codes mean the same in all batches. A
+part of few rows must not cost what that holds, wherever it is sent, stored or counted.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+
+def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The same texts, in a dictionary that holds no more than they need.
+
+    One that is no longer than the column is left as it is.
+
+    >>> codes, texts = pa.array([3, None, 3]), pa.array(["a", "b", "c", "d"])
+    >>> compact(pa.DictionaryArray.from_arrays(codes, texts)).dictionary.to_pylist()
+    ['d']
+    """
+    if len(column.dictionary) <= len(column):
+        return column
+    used = column.indices.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(used.indices, column.dictionary.take(used.dictionary))
+
+
+def compact_rows(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows, each text column `compact`."""
+    if not any(_is_longer(column) for column in rows.columns):
+        return rows
+    columns = [compact(one) if _is_longer(one) else one for one in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+
+
+def size_of(rows: pa.RecordBatch) -> int:
+    """Bytes that rows take; of a dictionary that is longer than they are, their share."""
+    return sum(_size_of(column) for column in rows.columns)
+
+
+def _size_of(column: pa.Array) -> int:
+    if not _is_longer(column):
+        return int(column.nbytes)
+    names = column.dictionary
+    return int(column.indices.nbytes) + int(names.nbytes) * len(column) // len(names)
+
+
+def _is_longer(column: pa.Array) -> bool:
+    return pa.types.is_dictionary(column.type) and len(column.dictionary) > len(column)

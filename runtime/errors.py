@@ -102,8 +102,8 @@ class UnknownName(ConfigError):
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f" did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"unknown {what} {name!r}:{hint} Known: {', '.join(names) or 'none'}")
+        hint = f": did you mean {near[0]!r}?" if near else "."
+        super().__init__(f"unknown {what} {name!r}{hint} Known: {', '.join(names) or 'none'}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), str(self))

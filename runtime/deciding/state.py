@@ -48,7 +48,13 @@ class StateCodec:
         would return as a float, and what is decided from it could differ after a restart.
         """
         data = self._encoded(state)
-        if self._encoded(self.decode(data)) != data:
+        try:
+            back = self._decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise StateInvalid(
+                f"state {self._name} would not come back from a snapshot: {error}"
+            ) from None
+        if self._encoded(back) != data:
             raise StateInvalid(
                 f"state {self._name} would not come back from a snapshot as it is: a field holds"
                 " another type than it declares, perhaps an int where a float is declared"

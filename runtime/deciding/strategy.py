@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runtime.deciding.decision import Decision
 from runtime.deciding.window import Event, Window
-from runtime.errors import ParameterInvalid, UnknownName
+from runtime.errors import LucentError, ParameterInvalid, UnknownName
 
 S = TypeVar("S")
 
@@ -64,6 +64,11 @@ class Strategy(Generic[S]):
                 raise TypeError(
                     f"strategy {cls.__qualname__} has the {what} {value!r}: it must be text"
                 )
+        if not (isinstance(cls.Parameters, type) and issubclass(cls.Parameters, BaseModel)):
+            raise TypeError(
+                f"strategy {cls.__qualname__} has Parameters that are none: derive them from"
+                " runtime.deciding.Parameters"
+            )
         if cls.on_event is Strategy.on_event and cls.on_window is Strategy.on_window:
             raise TypeError(f"strategy {cls.__qualname__} has neither on_event nor on_window")
         for name, kind in cls.inputs.items():
@@ -97,6 +102,13 @@ class Strategy(Generic[S]):
                 for one in error.errors()
             )
             raise ParameterInvalid(f"strategy {cls.name!r}: {wrong}") from None
+        except LucentError:
+            raise
+        except POISON as error:
+            raise ParameterInvalid(
+                f"strategy {cls.name!r} cannot be made with these parameters:"
+                f" {type(error).__name__}: {error}"
+            ) from error
 
     @property
     def parameters_digest(self) -> str:

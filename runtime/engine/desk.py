@@ -20,7 +20,7 @@ from runtime.engine.author import Byline, Chain, new_chain, write_draft
 from runtime.engine.ipc import write_ipc
 from runtime.engine.results import Held, Parked, Who
 from runtime.engine.windows import Rows
-from runtime.errors import DecisionInvalid, Retryable
+from runtime.errors import DecisionInvalid, Retryable, StateInvalid
 from runtime.events import GENESIS
 from runtime.identity import Draft
 
@@ -141,8 +141,7 @@ class Desk:
             begun = new_chain(self.agent, aggregate, GENESIS)
             cell = cells[aggregate] = Cell(now.strategy.start(aggregate), begun, edition)
         elif cell.edition != edition:
-            left = self.editions[cell.edition].codec.encode(cell.state)
-            cell.state, cell.edition = now.codec.decode(left), edition
+            cell.state, cell.edition = now.codec.decode(self.kept(aggregate, cell)), edition
         return cell
 
     def _decide_until(self, position: int, share: Share, out: Output) -> None:
@@ -165,7 +164,10 @@ class Desk:
             position = int(share.rows.position[share.start + at])
             edition = len(self.editions) - 1 if late else self._edition_at(position)
             cell = self.cells.get(share.group, {}).get(aggregate)
-            before = None if cell is None else self._kept(cell)
+            before = None
+            if cell is not None:
+                state = self.kept(aggregate, cell)
+                before = Cell(state, replace(cell.chain), cell.edition)
             drafts: list[Draft] = []
             try:
                 cell = self._cell(share.group, aggregate, edition)
@@ -181,10 +183,12 @@ class Desk:
                 return
             out.drafts.extend(drafts)
 
-    def _kept(self, cell: Cell) -> Cell:
-        """A copy of a cell, with its state in bytes."""
-        codec = self.editions[cell.edition].codec
-        return Cell(codec.encode(cell.state), replace(cell.chain), cell.edition)
+    def kept(self, aggregate: str, cell: Cell) -> bytes:
+        """The state of an aggregate in bytes; raises `StateInvalid` if it cannot be kept."""
+        try:
+            return self.editions[cell.edition].codec.encode(cell.state)
+        except StateInvalid as error:
+            raise StateInvalid(f"agent {self.agent!r}, aggregate {aggregate!r}: {error}") from None
 
     def _park(self, share: Share, at: int, error: BaseException, state: bytes, out: Output) -> None:
         aggregate = share.window.aggregate

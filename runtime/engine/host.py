@@ -100,7 +100,7 @@ class Host:
         for desk in self._desks[stage]:
             for group in groups:
                 for aggregate, cell in desk.cells.get(group, {}).items():
-                    state = desk.editions[cell.edition].codec.encode(cell.state)
+                    state = desk.kept(aggregate, cell)
                     at, whose = cell.chain, _whose(desk.agent, cell.edition)
                     kept = (whose, aggregate, at.revision, at.previous, state)
                     parts.setdefault(group, []).append(kept)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
@@ -18,7 +17,7 @@ from runtime.engine.desk import Desk, Edition
 from runtime.engine.host import Host
 from runtime.engine.roster import Pooling
 from runtime.engine.windows import columns_for, warm_up
-from runtime.errors import ConfigError, LucentError, RunConflict
+from runtime.errors import ConfigError, LucentError, RunConflict, UnknownName
 from runtime.identity import SigningKey
 
 UNDECIDED = 2**62
@@ -121,27 +120,38 @@ def columns_of(stage: StagePlan) -> dict[str, type]:
     return columns_for(inputs) | dict.fromkeys(stage.select, str)
 
 
-@contextmanager
-def loading(what: str, name: str) -> Iterator[None]:
-    """What a module raises while it is imported is told as a `ConfigError` of its author."""
+def strategy_class(reference: str) -> type[Strategy[Any]]:
+    """The class `module:Class`; raises as `load` does."""
+    found: type[Strategy[Any]] = load("strategy", reference, _is_strategy)
+    return found
+
+
+def load(what: str, reference: str, fits: Callable[[object], bool]) -> Any:
+    """What stands at `module:NAME`.
+
+    Raises `ConfigError` if the module cannot be imported, or what it has there is none that
+    `fits`, `UnknownName` if it has nothing there.
+    """
+    module, _, name = reference.partition(":")
     try:
-        yield
+        there = import_module(module)
     except LucentError:
         raise
     except POISON as error:
         raise ConfigError(
-            f"cannot load {what} {name!r}: {type(error).__name__}: {error}"
+            f"cannot load {what} {reference!r}: {type(error).__name__}: {error}"
         ) from error
-
-
-def strategy_class(reference: str) -> type[Strategy[Any]]:
-    """The class `module:Class`; `ConfigError` if it cannot be imported or is no strategy."""
-    module, _, name = reference.partition(":")
-    with loading("strategy", reference):
-        found = getattr(import_module(module), name)
-    if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise ConfigError(f"{reference!r} is not a Strategy")
+    if not hasattr(there, name):
+        known = [one for one, found in vars(there).items() if fits(found)]
+        raise UnknownName(f"{what} in module {module!r}:", name, known)
+    found = getattr(there, name)
+    if not fits(found):
+        raise ConfigError(f"{reference!r} is no {what}")
     return found
+
+
+def _is_strategy(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Strategy) and found is not Strategy
 
 
 def build_host(plan: RunPlan) -> Host:

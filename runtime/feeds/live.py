@@ -21,6 +21,12 @@ CHUNK = 4_096
 NAP = 0.000_2
 """Seconds to rest at least before looking again what is due."""
 
+LONGEST_NAP = 3_600.0
+"""And at most: what a slow pace makes of the next due time may be longer than a clock can tell."""
+
+AFTER_ALL = 2**62
+"""Nanoseconds after which all is due, however fast the pace."""
+
 _BEGIN = json.dumps({"position": 0, "tapes": {}})
 
 
@@ -147,7 +153,7 @@ class Live:
     def _now(self) -> int:
         if self._began < 0:
             return -1
-        return self._origin + int((monotonic_ns() - self._began) * self._pace)
+        return self._origin + int(min((monotonic_ns() - self._began) * self._pace, AFTER_ALL))
 
     def _run(self) -> None:
         try:
@@ -198,4 +204,4 @@ class Live:
         due = self._backlog.next_due if self._asked else self._backlog.last_due
         if due is None:
             return None
-        return max(NAP, (due - self._now()) / self._pace / 1e9)
+        return min(max(NAP, (due - self._now()) / self._pace / 1e9), LONGEST_NAP)

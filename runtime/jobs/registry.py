@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from runtime.deciding import Agent, Strategy
-from runtime.engine.plan import loading, strategy_class
+from runtime.engine.plan import load, strategy_class
 from runtime.errors import ConfigError, UnknownName
 
 STRATEGIES = "lucent.strategies"
@@ -32,11 +31,8 @@ def find_strategy(name: str) -> tuple[str, type[Strategy[Any]]]:
 
 def find_agent(name: str) -> Agent:
     """The agent of a registered name or `module:NAME`; raises as `find_strategy` does."""
-    module, _, attribute = _reference(AGENTS, "agent", name).partition(":")
-    with loading("agent", name):
-        agent = getattr(import_module(module), attribute)
-    if not isinstance(agent, Agent):
-        raise ConfigError(f"{name!r} is not an Agent")
+    reference = _reference(AGENTS, "agent", name)
+    agent: Agent = load("agent", reference, lambda found: isinstance(found, Agent))
     return agent
 
 

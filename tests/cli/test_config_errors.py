@@ -30,7 +30,7 @@ EDITS = [
     ("warmup = 5", 'warmup = "x"', ["ParameterInvalid", "warmup", "integer"]),
     (AGENT, f'{OWN}"ewma-zscor"', ["did you mean 'ewma-zscore'?"]),
     (AGENT, f'{OWN}"no_module:Thing"', ["cannot load strategy 'no_module:Thing'"]),
-    (AGENT, f'{OWN}"strategies.zscore:Nope"', ["cannot load", "'Nope'"]),
+    (AGENT, f'{OWN}"strategies.zscore:Nope"', ["'Nope'. Known: EwmaZScore, "]),
     (AGENT, f'{OWN}":Thing"', ["strategy ':Thing' is not like module:NAME"]),
     (AGENT, 'agent = "no_module:X"', ["cannot load agent 'no_module:X'"]),
     (AGENT, 'agent = ":X"', ["agent ':X' is not like module:NAME"]),
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_config(
     [
         ("ends_early", "def (", ["SyntaxError", "line 1"]),
         ("divides", "1/0", ["ZeroDivisionError"]),
-        ("number", "X = 3", ["'number:X' is not a Strategy"]),
+        ("number", "X = 3", ["'number:X' is no strategy"]),
     ],
 )
 def test_a_strategy_of_ones_own_that_does_not_load(

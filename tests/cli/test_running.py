@@ -53,6 +53,13 @@ def test_what_a_pace_may_be(lucent: Lucent, small: Path) -> None:
         small.write_text(text)
 
 
+def test_a_pace_beyond_all_clocks_plays_all_at_once(lucent: Lucent, small: Path) -> None:
+    change(small, ('name = "small"', 'name = "small"\npace = 1e308'))
+    ended = lucent("run", small)
+    assert ended.code == 0, ended
+    assert "the run is complete" in ended.out
+
+
 def test_an_upgrade_of_a_complete_run_is_refused(lucent: Lucent, small: Path) -> None:
     assert lucent("run", small).code == 0
     change(small, ("threshold = 1.5", "threshold = 2.5"))

@@ -107,7 +107,7 @@ def test_what_cannot_be_loaded_is_told_and_the_run_goes_on(going: Going) -> None
     mine.write_text("class Mine:\n    pass\n")
     ended = going.lucent("upgrade", "long.toml", "--rolling")
     assert ended.code == 2
-    assert "'mine:Mine' is not a Strategy" in ended.err
+    assert "'mine:Mine' is no strategy" in ended.err
     write_mine(going.directory, "1")
     again = going.lucent("upgrade", "long.toml", "--rolling")
     assert again.code == 2

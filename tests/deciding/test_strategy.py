@@ -87,6 +87,20 @@ def test_an_input_of_a_type_that_no_event_has_is_refused(kind: Any):
         declare(inputs={"rate": kind})
 
 
+@pytest.mark.parametrize("none", [int, "x", dict])
+def test_parameters_that_are_no_model_are_refused(none: Any):
+    with pytest.raises(TypeError, match="Made has Parameters that are none"):
+        declare(Parameters=none)
+
+
+def test_what_a_constructor_raises_is_told_as_a_fault_of_the_parameters():
+    def fails(self: Any, parameters: Any) -> None:
+        raise KeyError("level")
+
+    with pytest.raises(ParameterInvalid, match="strategy 'x' cannot be made .* KeyError: 'level'"):
+        declare(__init__=fails).configure({})
+
+
 def test_parameters_are_filled_in_with_defaults():
     assert Watch.configure({}).parameters.every == 2
     assert Watch.configure({"every": 5}).parameters.every == 5

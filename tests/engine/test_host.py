@@ -259,7 +259,9 @@ def test_a_state_that_cannot_be_kept_ends_what_going_event_by_event_would_not_me
     (desk,) = going._desks["stage"]
     edition = desk.editions[0]
     desk.editions = (replace(edition, on_window=Whole(edition.strategy.parameters).on_window),)
-    with pytest.raises(StateInvalid):
+    with pytest.raises(
+        StateInvalid, match=r"^agent 'agent0', aggregate 'a': state Seen would not.*\$\.count"
+    ):
         going.decide("stage", observed(["a", "a"]), careful=True)
 
 

@@ -97,7 +97,7 @@ def test_what_a_constructor_raises_is_told_as_a_fault_of_the_parameters():
     def fails(self: Any, parameters: Any) -> None:
         raise KeyError("level")
 
-    with pytest.raises(ParameterInvalid, match="strategy 'x' cannot be made .* KeyError: 'level'"):
+    with pytest.raises(ParameterInvalid, match=r"strategy 'x' cannot be made .* KeyError: 'level'"):
         declare(__init__=fails).configure({})
 
 

@@ -7,15 +7,48 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from runtime.cli.command import app
 from runtime.cli.template import strategy_files
 from runtime.deciding import event
+from runtime.feeds import TapeSpec
+from runtime.feeds.spec import ColumnSpec, TimeColumn
+from runtime.jobs.config import (
+    AgentConfig,
+    AutoscaleConfig,
+    CreditConfig,
+    HostsConfig,
+    KeysConfig,
+    RunSection,
+    StoreConfig,
+)
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+SETTINGS: dict[str, type[BaseModel]] = {
+    "`[run]`": RunSection,
+    "`[store]`": StoreConfig,
+    "`[keys]`": KeysConfig,
+    "`[hosts]`": HostsConfig,
+    "`[autoscale]`": AutoscaleConfig,
+    "`[credit]`": CreditConfig,
+    "`[[feeds]]`": TapeSpec,
+    "a time": TimeColumn,
+    "a field, `columns.rate`": ColumnSpec,
+    "`[[agents]]`": AgentConfig,
+}
+
+
+@pytest.mark.parametrize("section", SETTINGS)
+def test_every_setting_is_listed_and_no_other(section: str) -> None:
+    (row,) = re.findall(rf"^\| {re.escape(section)} \| (.*) \|$", README, re.MULTILINE)
+    named = set(re.findall(r"`([a-z_]+)`", row))
+    assert named == set(SETTINGS[section].model_fields)
 
 
 def test_the_strategy_it_shows_decides() -> None:

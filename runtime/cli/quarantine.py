@@ -17,6 +17,7 @@ from runtime.cli.screen import plain, printable, say, shortened
 from runtime.cli.steering import Address
 from runtime.engine.messages import ReleaseRequested
 from runtime.engine.results import Who
+from runtime.errors import StoreLocked
 from runtime.jobs.config import load_config
 from runtime.jobs.connection import AUTO, connected
 from runtime.jobs.execution import Outcome
@@ -126,7 +127,13 @@ def _release(target: str, request: ReleaseRequested, address: str) -> None:
     config = load_config(target)
     with closing(open_store(config.store_place)) as store:
         find_case(store, *request.who)
-    outcome: Outcome = run_job(replace(prepare(config), releases=(request,)))
+    try:
+        outcome: Outcome = run_job(replace(prepare(config), releases=(request,)))
+    except StoreLocked as error:
+        raise StoreLocked(
+            f"{error}; if that is run {config.run.name!r} itself, going on on Ray, name it in"
+            f" place of {target}"
+        ) from None
     if outcome.parked:
         say(
             f"{outcome.parked:,} in quarantine still: lucent quarantine list {typed(outcome.store)}"

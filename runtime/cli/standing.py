@@ -50,7 +50,7 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
         "quarantine": [
             {"stage": stage, "agent": who.agent, "aggregate": who.aggregate}
             for stage, parked in status.parked.items()
-            for who in parked
+            for who in sorted(parked)
         ],
         "upgrade": None if status.upgrade is None else asdict(status.upgrade),
     }
@@ -65,7 +65,7 @@ def shown(run: str, address: str, status: Status) -> RenderableType:
     stages = list(status.stages.items())
     firsts = range(0, len(stages), _ABREAST)
     parts.extend(_stages(dict(stages[first : first + _ABREAST])) for first in firsts)
-    parked = [who for held in status.parked.values() for who in held]
+    parked = sorted(who for held in status.parked.values() for who in held)
     if parked:
         named = ", ".join(f"{who.agent} {who.aggregate}" for who in parked[:MOST_PARKED])
         more = f" and {len(parked) - MOST_PARKED:,} more" if len(parked) > MOST_PARKED else ""

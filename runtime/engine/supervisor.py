@@ -143,6 +143,11 @@ class Supervisor:
         """Whether the hosts that are waited for at the start are there."""
         return bool(self._roster.slots)
 
+    @property
+    def wanted(self) -> int:
+        """How many hosts there are to be. From any thread."""
+        return self._roster.wanted
+
     def stats(self) -> Mapping[str, StageStats]:
         """How each stage stands, by name."""
         now = self._roster.now

@@ -55,7 +55,8 @@ class Outcome:
     this process took in from the feeds, in `seconds` of wall time without start-up.
     `resumed` says that an earlier process had begun it, `stopped` that it was stopped before the
     end of its input, `upgraded` that it was upgraded while it went on. `parked` aggregates are in
-    quarantine: as long as there are any, the run is not `completed`.
+    quarantine: as long as there are any, the run is not `completed`. At last it was
+    to have so many `hosts`.
     """
 
     run: str
@@ -269,7 +270,7 @@ def _end(
         decisions=ended.decisions,
         events=_observed(ground.plan, stages),
         seconds=seconds,
-        hosts=ground.plan.pooling.hosts,
+        hosts=supervisor.wanted,
         stages=stages,
         rejected=rejected,
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime.jobs import execution
 from runtime.store import SqliteStore
 from runtime.store.wire import Serving
-from tests.cli.conftest import Lucent
+from tests.cli.conftest import Lucent, told
 from tests.support.jobs import write_rates
 from tests.support.served import served
 from tests.support.strategies import HERE, Moody
@@ -91,6 +92,16 @@ def test_a_release_goes_on_in_order(sick: Lucent, monkeypatch: pytest.MonkeyPatc
     assert (released.code, released.root) == (0, whole.root)
     assert sick("verify", "log.db").code == 0
     assert "0 aggregates" in sick("quarantine", "list", "log.db").out
+
+
+def test_a_config_whose_run_goes_on_is_told_to_be_named_instead(
+    sick: Lucent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "LOCK_WAIT", 0.1)
+    with SqliteStore.open("log.db"):
+        refused = told(sick("quarantine", "release", "moody.toml", "moody", POOL))
+    assert refused.startswith("StoreLocked: ")
+    assert "if that is run 'moody' itself, going on on Ray, name it" in refused
 
 
 def test_what_raises_again_stays(sick: Lucent) -> None:

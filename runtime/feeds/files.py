@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -183,7 +184,7 @@ def _ndjson(path: Path, columns: Sequence[str] | None) -> Iterator[Chunk]:
             if not line.strip():
                 continue
             try:
-                rows.append(decoder.decode(line))
+                rows.append(decoder.decode(line.removeprefix(BOM_UTF8) if number == 1 else line))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise FeedDamaged(f"{path} line {number} is not a JSON object: {error}") from None
             if len(rows) == CHUNK:

@@ -280,7 +280,7 @@ def load_config(path: str | Path) -> RunConfig:
     """
     file = resolve_path(str(path), Path())
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read config {file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -60,6 +60,11 @@ def test_a_pace_beyond_all_clocks_plays_all_at_once(lucent: Lucent, small: Path)
     assert "the run is complete" in ended.out
 
 
+def test_a_config_may_begin_with_a_byte_order_mark(lucent: Lucent, small: Path) -> None:
+    small.write_text(small.read_text(), encoding="utf-8-sig")
+    assert lucent("run", small).code == 0
+
+
 def test_an_upgrade_of_a_complete_run_is_refused(lucent: Lucent, small: Path) -> None:
     assert lucent("run", small).code == 0
     change(small, ("threshold = 1.5", "threshold = 2.5"))

@@ -183,9 +183,10 @@ def test_a_header_may_quote_a_comma_and_a_column_may_have_no_name(tmp_path):
     assert [(row["aggregate"], row["price"]) for row in rows] == [("x", 2.5)]
 
 
-def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbf" + CSV.encode())
-    assert len(read(tmp_path, "a.csv")) == 3
+@pytest.mark.parametrize(("name", "text"), [("a.csv", CSV), ("a.ndjson", NDJSON)])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert len(read(tmp_path, name)) == 3
 
 
 def test_times_in_json_are_exact_beside_others(tmp_path):

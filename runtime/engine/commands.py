@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -89,8 +90,7 @@ class Forget:
     groups: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Give `host` its part of batch `seq` of `stage`; its answer bears the same `ticket`.
 
     `mute`: its decisions are known already, only the state behind them is wanted. `careful`:

@@ -38,6 +38,10 @@ class CreditStats:
     peak_bytes: int
 
 
+EVENT_BYTES = 64
+"""First guess of the size of an event, until a batch was seen."""
+
+
 class CreditWindow:
     """Counts the unfinished events and bytes of a stage against its limits.
 
@@ -52,7 +56,7 @@ class CreditWindow:
     (None, 8)
     """
 
-    def __init__(self, limits: CreditLimits, event_bytes: int) -> None:
+    def __init__(self, limits: CreditLimits, event_bytes: int = EVENT_BYTES) -> None:
         self._limits = limits
         self._event_bytes = float(max(1, event_bytes))
         self._events = self._bytes = 0

@@ -34,15 +34,13 @@ def compact_rows(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 def size_of(rows: pa.RecordBatch) -> int:
     """Bytes that rows take; of a dictionary that is longer than they are, their share."""
-    return sum(_size_of(column) for column in rows.columns)
-
-
-def _size_of(column: pa.Array) -> int:
-    if not _is_longer(column):
-        return int(column.nbytes)
-    names = column.dictionary
-    return int(column.indices.nbytes) + int(names.nbytes) * len(column) // len(names)
+    size, count = int(rows.nbytes), rows.num_rows
+    for column in rows.columns:
+        if _is_longer(column):
+            texts = column.dictionary
+            size -= int(texts.nbytes) * (len(texts) - count) // len(texts)
+    return size
 
 
 def _is_longer(column: pa.Array) -> bool:
-    return pa.types.is_dictionary(column.type) and len(column.dictionary) > len(column)
+    return isinstance(column, pa.DictionaryArray) and len(column.dictionary) > len(column)

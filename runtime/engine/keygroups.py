@@ -37,9 +37,13 @@ def assignment(hosts: Sequence[int]) -> NDArray[np.int32]:
     """
     if not hosts:
         raise ValueError("key groups need at least one host")
-    chosen = [max(hosts, key=lambda host: _weight(group, host)) for group in range(GROUPS)]
-    return np.array(chosen, np.int32)
+    heaviest = np.stack([_weights(host) for host in hosts]).argmax(axis=0)
+    chosen: NDArray[np.int32] = np.array(hosts, np.int32)[heaviest]
+    return chosen
 
 
-def _weight(group: int, host: int) -> bytes:
-    return blake2b(b"%d/%d" % (group, host), digest_size=8).digest()
+@lru_cache(maxsize=4_096)
+def _weights(host: int) -> NDArray[np.uint64]:
+    """The weight of a host for each group."""
+    digests = (blake2b(b"%d/%d" % (group, host), digest_size=8) for group in range(GROUPS))
+    return np.array([int.from_bytes(one.digest()) for one in digests], np.uint64)

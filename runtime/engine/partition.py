@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from runtime.engine.keygroups import GROUPS, key_group
@@ -17,13 +15,15 @@ NOWHERE = -1
 """The host of a key group whose rows are left out."""
 
 
+ALL = tuple(range(GROUPS))
+"""Every key group."""
+
 _DIGIT = 16
 _GROUP = 2 * _DIGIT
 """The place of a name: its key group above its rank, which has two digits of 16 bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The rows of a batch for one host, sorted by aggregate, and the key groups they touch.
 
     The sort is stable: the rows of an aggregate keep their order.
@@ -51,7 +51,10 @@ class Partitioner:
         self._names: pa.Array = pa.array([], pa.string())
         self._groups: NDArray[np.int32] = np.empty(0, np.int32)
         self._by_name: NDArray[np.intp] = np.empty(0, np.intp)
-        self._hosts: NDArray[np.int32] = np.empty(0, np.int32)
+        self._hosts = b""
+        self._owned: list[tuple[int, tuple[int, ...]]] = []
+        self._owners: NDArray[np.intp] = np.empty(0, np.intp)
+        self._borders: NDArray[np.intp] = np.empty(0, np.intp)
         self._places: NDArray[np.uint64] = np.empty(0, np.uint64)
 
     def split(self, rows: pa.RecordBatch, hosts: NDArray[np.int32]) -> Split:
@@ -67,15 +70,19 @@ class Partitioner:
         self._rank(hosts)
         places = self._places[column.indices.to_numpy(zero_copy_only=False)]
         counts = np.bincount((places >> _GROUP).astype(np.intp), minlength=GROUPS)
-        touched = np.flatnonzero(counts)
-        left_out = int(counts[hosts == NOWHERE].sum())
-        ordered = rows.take(pa.array(self._order(places)[left_out:]))
+        shares = counts[self._owners]
+        left_out = rows.num_rows - int(shares.sum())
+        order = pa.array(self._order(places)[left_out:])
+        ordered = pc.take(rows, order, boundscheck=False)
+        sizes = np.add.reduceat(shares, self._borders).tolist() if len(shares) else []
+        there, dense = counts.tolist(), bool(counts.all())
         parts, start = [], 0
-        for host, groups in _by_host(touched, hosts):
-            count = int(counts[groups].sum())
-            parts.append(Part(host, tuple(groups.tolist()), ordered.slice(start, count)))
-            start += count
-        return Split(tuple(touched.tolist()), parts)
+        for (host, groups), size in zip(self._owned, sizes, strict=True):
+            if size:
+                touched = groups if dense else _those(groups, there)
+                parts.append(Part(host, touched, ordered.slice(start, size)))
+                start += size
+        return Split(ALL if dense else _those(ALL, there), parts)
 
     def _learn(self, names: pa.Array) -> None:
         if _is_same(names, self._names):
@@ -84,13 +91,21 @@ class Partitioner:
         self._names = names
         self._groups = np.array([key_group(text) for text in texts], np.int32)
         self._by_name = np.array(sorted(range(len(texts)), key=texts.__getitem__), np.intp)
-        self._hosts = np.empty(0, np.int32)
+        self._hosts = b""
 
     def _rank(self, hosts: NDArray[np.int32]) -> None:
-        """Place the names: ranked by host, then by name."""
-        if np.array_equal(hosts, self._hosts):
+        """Place the names: ranked by host, then by name. Note which groups each host has."""
+        if (now := hosts.tobytes()) == self._hosts:
             return
-        self._hosts = hosts.copy()
+        self._hosts = now
+        owners = np.argsort(hosts, kind="stable")[int((hosts == NOWHERE).sum()) :]
+        self._owners = owners
+        self._borders = np.flatnonzero(np.diff(hosts[owners], prepend=NOWHERE))
+        self._owned = [
+            (int(hosts[groups[0]]), tuple(groups.tolist()))
+            for groups in np.split(owners, self._borders[1:])
+            if len(groups)
+        ]
         by_host = np.argsort(hosts[self._groups[self._by_name]], kind="stable")
         places = self._groups.astype(np.uint64) << np.uint64(_GROUP)
         places[self._by_name[by_host]] |= np.arange(len(by_host), dtype=np.uint64)
@@ -105,6 +120,11 @@ class Partitioner:
         return order
 
 
+def _those(groups: tuple[int, ...], counts: list[int]) -> tuple[int, ...]:
+    """The groups of which there are any rows."""
+    return tuple([group for group in groups if counts[group]])
+
+
 def _is_same(names: pa.Array, others: pa.Array) -> bool:
     """Whether two arrays of text are the same; at once where they share their memory."""
     if len(names) != len(others):
@@ -117,15 +137,3 @@ def _is_same(names: pa.Array, others: pa.Array) -> bool:
         return True
     equal: bool = names.equals(others)
     return equal
-
-
-def _by_host(
-    groups: NDArray[np.intp], hosts: NDArray[np.int32]
-) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """The groups of each host, by host; without those that are nowhere."""
-    order = np.argsort(hosts[groups], kind="stable")
-    ordered = groups[order]
-    owners = hosts[ordered]
-    borders = np.flatnonzero(np.diff(owners, prepend=NOWHERE))
-    for start, end in pairwise([*borders.tolist(), len(ordered)]):
-        yield int(owners[start]), ordered[start:end]

@@ -37,6 +37,12 @@ class Routing:
         """How many groups `host` holds."""
         return int((self.hosts == host).sum())
 
+    def holders(self, groups: Collection[int]) -> dict[int, Groups]:
+        """Which hosts hold these groups, and which of them each, both sorted."""
+        chosen = np.zeros(GROUPS, np.bool_)
+        chosen[list(groups)] = True
+        return _by_host(self.hosts, chosen)
+
     def homeless(self, slots: Iterable[int]) -> bool:
         """Whether a lost group belongs to none of these slots."""
         lost = self._owners[self.hosts == NOWHERE]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -23,13 +23,32 @@ class Sequencer(Generic[T]):
     ([], [(1, 'c')], [(0, 'a'), (1, 'b')])
     """
 
-    _expected: dict[int, deque[int]] = field(default_factory=dict)
+    _expected: defaultdict[int, deque[int]] = field(default_factory=lambda: defaultdict(deque))
     _arrived: dict[tuple[int, int], T] = field(default_factory=dict)
 
     def expect(self, seq: int, groups: Iterable[int]) -> None:
         """A result of batch `seq` will come for each of `groups`; `seq` only grows."""
         for group in groups:
-            self._expected.setdefault(group, deque()).append(seq)
+            self._expected[group].append(seq)
+
+    def passed(self, seq: int, groups: Collection[int]) -> bool:
+        """Whether what came of batch `seq` for all of `groups` was due, and nothing waits for it.
+
+        It counts as released then. Else nothing has changed, and each is to `arrive`.
+
+        >>> sequencer = Sequencer()
+        >>> sequencer.expect(0, [7, 9]); sequencer.expect(1, [7])
+        >>> sequencer.passed(1, {7}), sequencer.passed(0, {7, 9}), sequencer.passed(1, {7})
+        (False, True, True)
+        """
+        if self._arrived:
+            return False
+        queues = [self._expected[group] for group in groups]
+        if {queue[0] if queue else -1 for queue in queues} - {seq}:
+            return False
+        for queue in queues:
+            queue.popleft()
+        return True
 
     def arrive(self, seq: int, group: int, result: T) -> list[tuple[int, T]]:
         """Take a result; returns what may be released now, as (seq, result), in order."""

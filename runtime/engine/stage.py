@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,8 +14,8 @@ from runtime.engine.credit import CreditLimits, CreditWindow
 from runtime.engine.cursor import read_stage_cursor, stage_cursor
 from runtime.engine.hunt import Hunt
 from runtime.engine.keygroups import GROUPS
-from runtime.engine.latency import Latencies, Rate
 from runtime.engine.messages import BatchArrived, HeldRead, HostAnswered, SnapshotTaken
+from runtime.engine.meter import Meter
 from runtime.engine.partition import NOWHERE, Part, Partitioner
 from runtime.engine.quarantine import Quarantine
 from runtime.engine.results import GroupResult, Notice, Release, Results, Sealed, StageSnapshot, Who
@@ -25,14 +23,15 @@ from runtime.engine.roster import PARTS_AHEAD
 from runtime.engine.routing import Groups, Routing
 from runtime.engine.sequencer import Sequencer
 from runtime.engine.spec import StageSpec
-from runtime.engine.statistics import PERCENTILES, BatchSizes, StageStats
+from runtime.engine.statistics import StageStats
 from runtime.engine.suspicion import Piece
-
-EVENT_BYTES = 64
-"""First guess of the size of an event, until a batch was seen."""
 
 SNAPSHOT_BATCHES = 4_096
 """A snapshot is due after so many batches, however small."""
+
+
+Accepted = tuple[tuple[Sealed, ...], tuple[Notice, ...]]
+"""What results release: what may be appended and recorded now, in order."""
 
 
 class Stage:
@@ -55,8 +54,8 @@ class Stage:
         self.parts_ahead = PARTS_AHEAD
         self.routing = Routing()
         self._tickets = tickets
-        self._credit = CreditWindow(limits, EVENT_BYTES)
-        self._retained = CreditWindow(limits.retention(snapshot_events), EVENT_BYTES)
+        self._credit = CreditWindow(limits)
+        self._retained = CreditWindow(limits.retention(snapshot_events))
         self._release_limit = min(limits.events, limits.batch)
         self._due = CreditLimits(snapshot_events, limits.bytes, SNAPSHOT_BATCHES)
         self._partitioner = Partitioner()
@@ -72,16 +71,16 @@ class Stage:
         self._cursor = read_stage_cursor(spec.cursor)[0] if spec.cursor else 0, spec.cursor
         self.quarantine.reach(self._cursor[0])
         self._now = 0.0
-        self._events = self._decisions = self._barriers = self._snapshots = self._again = 0
-        self._waiting, self._dropped = 0, Counter[str]()
-        self._sizes = BatchSizes()
-        self._latencies, self._rate = Latencies(), Rate()
+        self._barriers, self._meter = 0, Meter()
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is to be asked for now, whatever room there is."""
+        busy = self.pulled or self.quarantine.holding or not self.routing.slots
+        return busy or self.idle or self.ended
 
     def room(self) -> int:
-        """How many events may be asked for now."""
-        resting = self.pulled or self.idle or self.ended or self.quarantine.holding
-        if resting or not self.routing.slots:
-            return 0
+        """How many events there is room for now."""
         room, block = min(self._credit.room(), self._retained.room()), self.spec.block
         if 0 < room < block:
             room = block if self._credit.idle else 0
@@ -119,13 +118,8 @@ class Stage:
         """Take in a batch and give each host its part."""
         self._cursor = arrived.end, stage_cursor(arrived.end, arrived.cursor)
         self.quarantine.reach(arrived.end)
-        self._events += arrived.rows.num_rows
-        self._waiting = arrived.waiting
         self.parts_ahead = 1 if arrived.age > 0.0 and not arrived.waiting else PARTS_AHEAD
-        for drop in () if arrived.taken is None else arrived.taken.dropped:
-            self._dropped[drop.policy] += sum(last - first + 1 for first, last in drop.ranges)
-        if arrived.rows.num_rows:
-            self._sizes = self._sizes.with_batch(arrived.rows.num_rows)
+        self._meter.arrived(arrived)
         return self._take_in(arrived.rows, arrived.at)
 
     def release(self, read: HeldRead, commit: int) -> list[Command]:
@@ -149,7 +143,7 @@ class Stage:
         self._sequencer.expect(seq, groups)
         return [self._send(part, batch) for part in parts]
 
-    def answer(self, answer: HostAnswered) -> tuple[tuple[Sealed, ...], tuple[Notice, ...]]:
+    def answer(self, answer: HostAnswered) -> Accepted:
         """Take a host's answer; returns what may be appended and recorded now, in order."""
         for group in answer.raised:
             self._suspect(answer.host, group)
@@ -157,33 +151,40 @@ class Stage:
         results = self._hunt.answered(answer)
         return ((), ()) if batch is None else self._accept(batch, results)
 
-    def _accept(
-        self, batch: Batch, results: Results
-    ) -> tuple[tuple[Sealed, ...], tuple[Notice, ...]]:
+    def _accept(self, batch: Batch, results: Results) -> Accepted:
         """Count each result of a key group once; returns what they release, in order."""
+        groups = {result.group for result in results if not result.held}
+        ordinary = batch.release is None and len(groups) == len(results)
+        if ordinary and groups <= batch.missing and self._sequencer.passed(batch.seq, groups):
+            batch.missing -= groups
+            ready = tuple([event for result in results for event in result.events])
+            self._meter.decisions += len(ready)
+            return ready, ()
+        return self._accept_each(batch, results)
+
+    def _accept_each(self, batch: Batch, results: Results) -> Accepted:
         released: list[Sealed] = []
         notices: list[Notice] = []
         quarantine, watched = self.quarantine, batch.release is not None
         for result in results:
-            if result.group not in batch.missing:
+            group = result.group
+            if group not in batch.missing:
                 if self._sealing is None:  # else what comes twice may have been freed
                     quarantine.check(result.parked)
                 continue
-            batch.missing.discard(result.group)
+            batch.missing.discard(group)
             noted: tuple[Notice, ...] = ()
             if watched or result.held:
                 noted = quarantine.accept(batch.seq, result, self._now)
             if watched and result.parked:
                 batch.cut_release(result.parked[0].position)
-            for _, ready in self._sequencer.arrive(batch.seq, result.group, (result, noted)):
-                released.extend(ready[0].events)
-                notices.extend(ready[1])
-        self._decisions += len(released)
+            for _, (freed, told) in self._sequencer.arrive(batch.seq, group, (result, noted)):
+                released.extend(freed.events)
+                notices.extend(told)
+        self._meter.decisions += len(released)
         return tuple(released), tuple(notices)
 
-    def blame(
-        self, host: int, seq: int, piece: Piece | None
-    ) -> tuple[tuple[Sealed, ...], tuple[Notice, ...]]:
+    def blame(self, host: int, seq: int, piece: Piece | None) -> Accepted:
         """`host` died at batch `seq`; returns what is to be recorded if a culprit was found."""
         batch = self._batches.find(seq)
         if batch is None or not batch.missing:
@@ -227,16 +228,14 @@ class Stage:
         for batch in self._batches.committed(commit):
             self._credit.give(batch.events, batch.bytes)
             self.position = max(self.position, batch.position)
-            if batch.events:
-                self._latencies.add(at - batch.at, batch.events)
-                self._rate.add(at, batch.events)
+            self._meter.durable(batch.events, at - batch.at, at)
         if self._sealing is None or self._sealing.commit > commit:
             return False
         for batch in self._batches.release(self._sealing.seq):
             self._retained.give(batch.events, batch.bytes)
             self._hunt.done(batch.seq)
         self._may_move, self._sealing, self._stored = self._sealing.moving, None, True
-        self._snapshots += 1
+        self._meter.snapshots += 1
         self.routing.lose_groups(self.quarantine.stale)
         self.quarantine.stale.clear()
         return True
@@ -289,11 +288,10 @@ class Stage:
         self._since = (0, 0, 0)
         self._barriers += 1
         self._barrier = Barrier(self._barriers, last.seq, last.cursor, moving)
-        touched = {group for batch in self._batches for group in batch.groups}
         commands: list[Command] = []
-        for host in sorted({int(self.routing.hosts[group]) for group in touched}):
+        touched = set().union(*(batch.groups for batch in self._batches))
+        for host, groups in self.routing.holders(touched).items():
             self._barrier.waiting.add(host)
-            groups = tuple(sorted(g for g in touched if self.routing.hosts[g] == host))
             ticket = next(self._tickets)
             commands.append(TakeSnapshot(host, self.spec.name, ticket, self._barriers, groups))
         return commands
@@ -321,20 +319,21 @@ class Stage:
 
     def stats(self, now: float) -> StageStats:
         """How the stage stands at `now`."""
+        meter = self._meter
         return StageStats(
-            events=self._events,
-            decisions=self._decisions,
+            events=meter.events,
+            decisions=meter.decisions,
             position=self.position,
-            batches=self._sizes,
+            batches=meter.sizes,
             credit=self._credit.stats(),
             retained=self._retained.stats(),
-            waiting=self._waiting,
-            conflated=self._dropped["conflate"],
-            rejected=self._dropped["reject"],
-            snapshots=self._snapshots,
-            again=self._again,
-            rate=self._rate.at(now),
-            latency=tuple(self._latencies.percentile(share) for share in PERCENTILES),
+            waiting=meter.waiting,
+            conflated=meter.dropped["conflate"],
+            rejected=meter.dropped["reject"],
+            snapshots=meter.snapshots,
+            again=meter.again,
+            rate=meter.rate(now),
+            latency=meter.latency,
             parked=len(self.quarantine.entries),
             lost=int((self.routing.hosts == NOWHERE).sum()) if self.routing.slots else GROUPS,
         )
@@ -379,7 +378,7 @@ class Stage:
         commands: list[Command] = [Restore(host, self.spec.name, groups, self._stored, parked)]
         for batch in self._batches:
             for part in self._partitioner.split(batch.rows, chosen).parts:
-                self._again += part.rows.num_rows
+                self._meter.again += part.rows.num_rows
                 commands += self._send_again(part, batch, careful=careful)
             if self._hunt.probes(batch.seq, groups):
                 break
@@ -395,4 +394,4 @@ class Stage:
         for piece, rows in pieces:
             sent = self._send(Part(part.host, (piece.group,), rows), batch, careful=True)
             self._hunt.sent(sent.ticket, batch.seq, piece)
-            yield replace(sent, mute=piece.group not in batch.missing, piece=piece)
+            yield sent._replace(mute=piece.group not in batch.missing, piece=piece)

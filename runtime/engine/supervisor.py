@@ -354,11 +354,13 @@ class Supervisor:
 
     def _pull(self) -> list[Command]:
         commands: list[Command] = []
-        if self._draining or self._stopping or self._upgrades.due(self._stages):
+        if self._draining or self._stopping:
             return commands
         for name, stage in self._stages.items():
-            room = 0 if self._roster.busy(name, stage.parts_ahead) else stage.room()
-            if room:
+            if stage.resting or self._roster.busy(name, stage.parts_ahead):
+                continue
+            room = stage.room()
+            if room and not self._upgrades.due(self._stages):
                 stage.pulled = True
                 commands.append(Pull(name, room))
         return commands

@@ -165,7 +165,7 @@ def undecided_parts_muted(patch: pytest.MonkeyPatch) -> None:
 
     def muted(self: Stage, part: Any, batch: Any, *, careful: bool) -> Iterator[Send]:
         for send in again(self, part, batch, careful=careful):
-            yield replace(send, mute=True)
+            yield send._replace(mute=True)
 
     patch.setattr(Stage, "_send_again", muted)
 

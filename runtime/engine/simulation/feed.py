@@ -58,16 +58,18 @@ class SimulatedTape:
     def __init__(
         self, stage: str, rows: pa.RecordBatch, cursor: str | None, dropping: Dropping
     ) -> None:
-        self._stage, self._rows, self._dropping = stage, rows, dropping
-        self._next = int(cursor or 0)
+        self._stage, self._dropping = stage, dropping
+        self._next, self._end = int(cursor or 0), rows.num_rows
+        heard = pc.not_equal(rows.column("aggregate").dictionary_decode(), OTHERS)
+        self._rows = rows.filter(heard)
+        self._before = [0, *np.cumsum(heard.to_numpy(zero_copy_only=False)).tolist()]
 
     def read(self, limit: int) -> Read:
         """The next observations."""
-        rows = self._rows.slice(self._next, limit)
-        if not rows.num_rows:
+        if self._next >= self._end:
             return FeedEnded(self._stage)
-        self._next += rows.num_rows
-        wanted = rows.filter(pc.not_equal(rows.column("aggregate").dictionary_decode(), OTHERS))
+        first, self._next = self._before[self._next], min(self._next + limit, self._end)
+        wanted = self._rows.slice(first, self._before[self._next] - first)
         batch = BatchArrived(self._stage, wanted, self._next, str(self._next))
         return self._dropping.of(batch) if self._dropping.share else batch
 

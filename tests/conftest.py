@@ -1,4 +1,4 @@
-"""What all tests share: one Ray a session."""
+"""What all tests share: one Ray a session, and no test is timed by the clock on the wall."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("lucent", deadline=None, print_blob=True)
+settings.load_profile("lucent")
 
 
 @pytest.fixture(scope="session")

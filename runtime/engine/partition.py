@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,6 @@ from runtime.engine.keygroups import GROUPS, key_group
 NOWHERE = -1
 """The host of a key group whose rows are left out."""
 
-
-ALL = tuple(range(GROUPS))
-"""Every key group."""
 
 _DIGIT = 16
 _GROUP = 2 * _DIGIT
@@ -52,7 +50,8 @@ class Partitioner:
         self._groups: NDArray[np.int32] = np.empty(0, np.int32)
         self._by_name: NDArray[np.intp] = np.empty(0, np.intp)
         self._hosts = b""
-        self._owned: list[tuple[int, tuple[int, ...]]] = []
+        self._owned: dict[int, tuple[int, ...]] = {}
+        self._host_of: list[int] = []
         self._owners: NDArray[np.intp] = np.empty(0, np.intp)
         self._borders: NDArray[np.intp] = np.empty(0, np.intp)
         self._places: NDArray[np.uint64] = np.empty(0, np.uint64)
@@ -75,14 +74,20 @@ class Partitioner:
         order = pa.array(self._order(places)[left_out:])
         ordered = pc.take(rows, order, boundscheck=False)
         sizes = np.add.reduceat(shares, self._borders).tolist() if len(shares) else []
-        there, dense = counts.tolist(), bool(counts.all())
+        touched = tuple(np.flatnonzero(counts).tolist())
+        groups = self._owned if len(touched) == GROUPS else self._by_host(touched)
         parts, start = [], 0
-        for (host, groups), size in zip(self._owned, sizes, strict=True):
+        for host, size in zip(self._owned, sizes, strict=True):
             if size:
-                touched = groups if dense else _those(groups, there)
-                parts.append(Part(host, touched, ordered.slice(start, size)))
+                parts.append(Part(host, groups[host], ordered.slice(start, size)))
                 start += size
-        return Split(ALL if dense else _those(ALL, there), parts)
+        return Split(touched, parts)
+
+    def _by_host(self, groups: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for group in groups:
+            found[self._host_of[group]].append(group)
+        return {host: tuple(those) for host, those in found.items()}
 
     def _learn(self, names: pa.Array) -> None:
         if _is_same(names, self._names):
@@ -101,11 +106,8 @@ class Partitioner:
         owners = np.argsort(hosts, kind="stable")[int((hosts == NOWHERE).sum()) :]
         self._owners = owners
         self._borders = np.flatnonzero(np.diff(hosts[owners], prepend=NOWHERE))
-        self._owned = [
-            (int(hosts[groups[0]]), tuple(groups.tolist()))
-            for groups in np.split(owners, self._borders[1:])
-            if len(groups)
-        ]
+        self._host_of = hosts.tolist()
+        self._owned = self._by_host(tuple(owners.tolist()))
         by_host = np.argsort(hosts[self._groups[self._by_name]], kind="stable")
         places = self._groups.astype(np.uint64) << np.uint64(_GROUP)
         places[self._by_name[by_host]] |= np.arange(len(by_host), dtype=np.uint64)
@@ -118,11 +120,6 @@ class Partitioner:
             high = (places >> _DIGIT).astype(np.uint16)
             order = order[np.argsort(high[order], kind="stable")]
         return order
-
-
-def _those(groups: tuple[int, ...], counts: list[int]) -> tuple[int, ...]:
-    """The groups of which there are any rows."""
-    return tuple([group for group in groups if counts[group]])
 
 
 def _is_same(names: pa.Array, others: pa.Array) -> bool:

@@ -47,7 +47,7 @@ def until_error(feed, limit):
     return rows, None
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(TAPES, POLICIES, st.integers(1, 6), st.lists(st.integers(1, 7), min_size=1, max_size=6))
 def test_rows_do_not_depend_on_how_they_are_cut(tapes, policy, chunk, limits):
     with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +67,7 @@ def test_rows_do_not_depend_on_how_they_are_cut(tapes, policy, chunk, limits):
     assert feed.rejected().counts == counts
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     TAPES,
     POLICIES,
@@ -96,7 +96,7 @@ def test_seeking_again_and_again_changes_nothing(tapes, policy, chunk, steps):
     assert feed.rejected().counts == uninterrupted.rejected().counts
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MOSTLY_SORTED, st.integers(1, 5), st.integers(1, 5))
 def test_under_reject_all_rows_before_the_first_bad_one_are_handed_out(rows, chunk, limit):
     kept = judged(rows, "skip")[0]

@@ -84,7 +84,7 @@ def test_every_column_of_every_event_is_covered(log: Path):
             assert_found(damaged(log, edit), event.stream, event.revision)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     chosen=st.integers(0, 37),
     column=st.sampled_from(("event_id", "type", "data", "metadata", "metadata", "data")),
@@ -103,7 +103,7 @@ def test_any_flipped_bit_is_found(log: Path, chosen: int, column: str, place: in
     assert_found(copy, event.stream, event.revision)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stream=st.sampled_from((*STREAMS, RUN)), place=st.integers(0, 30), bit=st.integers(0, 6))
 def test_any_flipped_bit_of_a_stream_name_is_found(log: Path, stream: str, place: int, bit: int):
     name = flipped(stream.encode(), place, bit).decode()
@@ -169,7 +169,7 @@ def test_a_cut_tail_without_its_end_is_found_by_a_root_printed_earlier(log: Path
     assert root in damage.detail
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(one=st.integers(0, 37), two=st.integers(0, 37))
 def test_two_swapped_events_are_found(log: Path, one: int, two: int):
     assume(one != two)
@@ -196,7 +196,7 @@ def test_an_event_repeated_in_a_stream_of_its_own_is_found(log: Path):
     assert_found(copy, "agent-watcher/new", 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(one=st.integers(0, 37), two=st.integers(0, 37))
 def test_an_event_spliced_from_another_stream_is_found(log: Path, one: int, two: int):
     place, other = stored(log)[one], stored(log)[two]

@@ -48,7 +48,7 @@ def test_long_series_stay_within_the_range_of_doubles(alpha):
     seed=st.integers(0, 2**32 - 1),
     cuts=st.lists(st.integers(0, 5000), max_size=6),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_steps_and_runs_agree_to_the_bit(alpha, seed, cuts):
     decay = Decay(alpha)
     series = np.random.default_rng(seed).normal(0.0, 1.0, 5000)

@@ -35,7 +35,7 @@ cuts = st.lists(st.integers(1, 399), max_size=12)
 
 @shipped
 @given(seed=seeds, cuts=cuts, gaps=st.booleans())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_windows_and_events_decide_the_same(strategy, seed, cuts, gaps):
     window = tape(seed, 400, gaps=gaps)
     assert in_windows(strategy, window, cuts) == in_events(strategy, window)
@@ -48,7 +48,7 @@ def test_every_tape_is_decided_on(strategy):
 
 @shipped
 @given(seed=seeds, every=st.integers(1, 40))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_a_restored_state_goes_on_the_same(strategy, seed, every):
     window = tape(seed, 200)
     assert in_windows(strategy, window, range(every, 200, every)) == in_events(strategy, window)
@@ -56,7 +56,7 @@ def test_a_restored_state_goes_on_the_same(strategy, seed, every):
 
 @shipped
 @given(seed=seeds, other=seeds, now=st.integers(1, 199))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_the_future_changes_no_decision_before_it(strategy, seed, other, now):
     window, elsewhere = tape(seed, 200), tape(other, 200)
     changed = _joined(part(window, 0, now), part(elsewhere, now, 200))

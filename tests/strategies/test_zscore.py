@@ -37,7 +37,7 @@ def textbook(prices: list[float], alpha: float, warmup: int, threshold: float) -
 
 
 @given(seed=st.integers(0, 2**32 - 1), alpha=st.floats(0.01, 0.5), warmup=st.integers(1, 60))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_edges_are_those_of_the_textbook(seed, alpha, warmup):
     prices = 100.0 + np.cumsum(np.random.default_rng(seed).normal(0.0, 0.1, 600))
     found = EdgeFinder(alpha, warmup, 2.0).scan(Track(), prices)

@@ -33,6 +33,7 @@ from runtime.engine.commands import (
     Switch,
     TakeSnapshot,
 )
+from runtime.engine.dictionaries import SMALL
 from runtime.engine.ipc import write_ipc
 from runtime.engine.messages import (
     HostAnswered,
@@ -131,7 +132,7 @@ class RayHosts:
                 self._then(actor.forget.remote(stage, groups), host, None)
             case Send():
                 task = Task(command.stage, command.mute, command.careful, command.release)
-                rows = write_ipc(command.rows).to_pybytes()
+                rows = write_ipc(command.rows, SMALL).to_pybytes()
                 decided = actor.decide.remote(write_task(task), rows)
                 self._then(decided, host, partial(_answered, command))
             case TakeSnapshot(stage=stage, barrier=barrier, ticket=ticket):

@@ -107,6 +107,9 @@ def _arrived(stage: str, batch: FeedBatch, wanted: Select, key: str) -> BatchArr
 
 def _is_in(column: pa.DictionaryArray, values: tuple[str, ...]) -> NDArray[np.bool_]:
     chosen = np.array([value in values for value in column.dictionary.to_pylist()] + [False])
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    indices = column.indices
+    if indices.null_count:
+        indices = indices.fill_null(-1)
+    codes = indices.to_numpy(zero_copy_only=False)
     found: NDArray[np.bool_] = chosen[codes]
     return found

@@ -7,9 +7,9 @@ import pyarrow as pa
 from runtime.engine.dictionaries import compact_rows
 
 
-def write_ipc(rows: pa.RecordBatch) -> pa.Buffer:
-    """Rows as an Arrow IPC stream, with no more of a shared dictionary than they need."""
-    rows = compact_rows(rows)
+def write_ipc(rows: pa.RecordBatch, small: int = 0) -> pa.Buffer:
+    """Rows as an Arrow IPC stream; of a dictionary, if it is not `small`, only what they need."""
+    rows = compact_rows(rows, small)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from runtime.deciding import Text, Window
-from runtime.engine.dictionaries import compact
+from runtime.engine.dictionaries import SMALL, compact
 from runtime.errors import ConfigError
 from runtime.events import Cause, id_text, observation_id
 
@@ -133,7 +133,7 @@ def _integers(batch: pa.RecordBatch, name: str) -> NDArray[np.int64]:
 
 
 def _text(column: pa.DictionaryArray) -> Text:
-    column = compact(column)
+    column = compact(column, SMALL)
     indices = column.indices
     if indices.null_count:
         indices = pc.fill_null(indices, -1)

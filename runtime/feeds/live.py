@@ -117,7 +117,8 @@ class Live:
             self._backlog.come_due(now)
             batch = self._backlog.take(limit)
             self._asked = batch is None
-            self._changed.notify()
+            if self._asked or self._backlog.hungry:
+                self._changed.notify()
             if batch is not None:
                 return self._told(batch, now)
             if not self._over:

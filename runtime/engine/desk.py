@@ -190,6 +190,14 @@ class Desk:
         except StateInvalid as error:
             raise StateInvalid(f"agent {self.agent!r}, aggregate {aggregate!r}: {error}") from None
 
+    def restore(self, group: int, aggregate: str, chain: Chain, edition: int, state: bytes) -> None:
+        """Hold an aggregate as a snapshot has it; raises `StateInvalid` if that does not fit."""
+        try:
+            held = self.editions[edition].codec.decode(state)
+        except StateInvalid as error:
+            raise StateInvalid(f"agent {self.agent!r}, aggregate {aggregate!r}: {error}") from None
+        self.cells.setdefault(group, {})[aggregate] = Cell(held, chain, edition)
+
     def _park(self, share: Share, at: int, error: BaseException, state: bytes, out: Output) -> None:
         aggregate = share.window.aggregate
         row = share.start + at

@@ -11,7 +11,7 @@ import pyarrow as pa
 from runtime.deciding import POISON
 from runtime.engine.author import new_chain
 from runtime.engine.commands import Restore
-from runtime.engine.desk import Cell, Desk, Output, Share
+from runtime.engine.desk import Desk, Output, Share
 from runtime.engine.keygroups import key_group
 from runtime.engine.results import GroupResult, Release, Results
 from runtime.engine.signing import Drafts
@@ -122,9 +122,7 @@ class Host:
                 desk, edition = desks[agent], int(number or 0)
                 resumed = new_chain(agent, aggregate, previous)
                 resumed.revision = revision
-                codec = desk.editions[edition].codec
-                cell = Cell(codec.decode(state), resumed, edition)
-                desk.cells.setdefault(group, {})[aggregate] = cell
+                desk.restore(group, aggregate, resumed, edition, state)
 
     def forget(self, stage: str, groups: Collection[int]) -> None:
         """Drop all that is known of key groups."""

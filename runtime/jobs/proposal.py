@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from runtime.engine.commands import Restore
 from runtime.engine.messages import UpgradeRequested
-from runtime.engine.plan import UNDECIDED, RunPlan, StagePlan, build_host, columns_of
+from runtime.engine.plan import UNDECIDED, RunPlan, columns_of
 from runtime.errors import RunConflict
 from runtime.events import StrategyUpgraded
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
 from runtime.jobs.editions import History, upgrades_of
+from runtime.jobs.inheritance import heir, refuse_unreadable
 from runtime.jobs.planning import appoint, plan_run
 
 
@@ -79,7 +79,9 @@ def propose(question: Question) -> Proposal:
         raise RunConflict(f"run {run!r} decides with what this config says already")
     upgrades = upgrades_of(names, past.resumed(plan), declared, dict.fromkeys(names, UNDECIDED))
     plan = past.with_upgrades(upgrades).resumed(plan)
-    _refuse_unreadable(plan, question.states)
+    host = heir(plan)
+    for stage, parts in question.states.items():
+        refuse_unreadable(host, stage, parts)
     return _proposal(plan, upgrades, question.reached)
 
 
@@ -119,24 +121,3 @@ def _refuse_rerouting(
                 f"{agent!r} would hear {told}, not {was}, by what their strategies emit: that is"
                 " not changed while a run goes on"
             )
-
-
-def _refuse_unreadable(plan: RunPlan, states: Mapping[str, Mapping[int, bytes]]) -> None:
-    """Have a host read what was left, with none but the newest editions."""
-    host = build_host(replace(plan, stages=tuple(map(_newest, plan.stages))))
-    for stage, parts in states.items():
-        host.restore(Restore(0, stage, tuple(parts), stored=True), parts)
-
-
-def _newest(stage: StagePlan) -> StagePlan:
-    agents = tuple(
-        replace(
-            agent,
-            earlier=tuple(
-                replace(one, strategy=agent.strategy, parameters=agent.parameters)
-                for one in agent.earlier
-            ),
-        )
-        for agent in stage.agents
-    )
-    return replace(stage, agents=agents)

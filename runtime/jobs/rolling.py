@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
-from runtime.engine.keygroups import GROUPS
 from runtime.engine.plan import RunPlan
 from runtime.engine.runner import Hosts, Post
 from runtime.engine.supervisor import Supervisor
-from runtime.errors import RunConflict, SnapshotDamaged
+from runtime.errors import RunConflict
 from runtime.events import read_metadata
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
+from runtime.jobs.inheritance import left
 from runtime.jobs.proposal import Proposal, Question, heard_by
 from runtime.jobs.upgrade import history_of
 from runtime.store import EventStore
-
-SOME = 32
-"""Of so many key groups at a time the state is looked for that an upgrade has to read."""
-
 
 KEPT = ("run", "store", "hosts", "autoscale", "credit", "feeds")
 """The sections of a config that an upgrade lets be, as far as it can be upgraded to at all."""
@@ -94,18 +89,7 @@ def _kept(now: RunConfig, config: RunConfig) -> tuple[str, ...]:
 
 def _states(store: EventStore, plan: RunPlan) -> dict[str, dict[int, bytes]]:
     """The state of a few key groups of each stage, as far as snapshots hold any."""
-    return {stage.name: _some_parts(store, f"{plan.run}/{stage.name}") for stage in plan.stages}
-
-
-def _some_parts(store: EventStore, name: str) -> dict[int, bytes]:
-    with suppress(SnapshotDamaged):
-        for first in range(0, GROUPS, SOME):
-            snapshot = store.snapshot(name, range(first, first + SOME))
-            if snapshot is None:
-                break
-            if snapshot.parts:
-                return dict(snapshot.parts)
-    return {}
+    return {one.name: dict(next(left(store, plan.run, one.name), {})) for one in plan.stages}
 
 
 def _reach(store: EventStore, agent: str) -> int:

@@ -19,6 +19,7 @@ from runtime.jobs.editions import (
     told,
     upgrades_of,
 )
+from runtime.jobs.inheritance import heir, left, refuse_unreadable
 from runtime.jobs.journal import started_runs
 from runtime.store import EventStore
 
@@ -77,8 +78,8 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
     With `upgrade`, agents whose strategy, version or parameters changed decide with the new
     ones on what comes behind what the run has durably taken in. Raises `RunConflict` if they
     changed without it, or if the run was not stopped in order: then the version it was left
-    with has to bring it to a stop. Where more changed than an upgrade may change, the plan is
-    given back as it is.
+    with has to bring it to a stop; `StateInvalid` if they cannot read the state that was left.
+    Where more changed than an upgrade may change, the plan is given back as it is.
     """
     past = history_of(store, plan.run)
     if past is None:
@@ -99,7 +100,12 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
     _refuse_unless_paused(store, plan.run)
     since = {name: _reached(store, plan, name) for name in changed}
     upgrades = upgrades_of(changed, past.resumed(plan), declared, since)
-    return Adopted(past.with_upgrades(upgrades).resumed(plan), upgrades)
+    adopted = Adopted(past.with_upgrades(upgrades).resumed(plan), upgrades)
+    host = heir(adopted.plan)
+    for stage in plan.stages:
+        for parts in left(store, plan.run, stage.name):
+            refuse_unreadable(host, stage.name, parts)
+    return adopted
 
 
 def upgraded(store: EventStore, run: str) -> dict[str, StrategyUpgraded]:

@@ -339,5 +339,7 @@ def test_a_damaged_snapshot_is_named(part: bytes):
 def test_a_snapshot_that_does_not_fit_the_state_is_refused():
     state = msgspec.msgpack.encode({"count": "many"})
     part = msgspec.msgpack.encode([("agent0", "a", 1, "0" * 64, state)])
-    with pytest.raises(StateInvalid, match="does not fit state Seen"):
+    with pytest.raises(
+        StateInvalid, match=r"^agent 'agent0', aggregate 'a': .* does not fit state Seen"
+    ):
         host().restore(Restore(0, "stage", (7,), stored=True), {7: part})

@@ -11,8 +11,9 @@ import pytest
 
 from runtime.engine.messages import ReleaseRequested
 from runtime.engine.results import Who
-from runtime.errors import RunConflict
+from runtime.errors import RunConflict, StateInvalid
 from runtime.events import StrategyUpgraded, read_metadata
+from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.execution import execute
 from runtime.jobs.launch import prepare, run_job
@@ -45,6 +46,11 @@ def stopped(folder: Path, parts: int = 9) -> None:
     if not (folder / "rates.parquet").exists():
         write_rates(folder / "rates.parquet", 100)
     assert not run_until(job(folder, **agents(EVERY_SECOND)), parts).completed
+
+
+def kinds(config: RunConfig) -> list[str]:
+    with SqliteStore.open(config.store_place, writer=False) as opened:
+        return [event.type for event in opened.read_stream("system-study")]
 
 
 def switch(store: Path) -> StrategyUpgraded:
@@ -126,6 +132,17 @@ def test_a_complete_run_has_nothing_to_upgrade(tmp_path: Path) -> None:
     assert run_in(tmp_path, **agents(EVERY_SECOND)).completed
     with pytest.raises(RunConflict, match="nothing to upgrade"):
         upgraded(tmp_path, **agents(EVERY))
+
+
+def test_a_state_that_cannot_be_read_on_is_refused_before_anything_is_recorded(
+    tmp_path: Path,
+) -> None:
+    stopped(tmp_path)
+    before = kinds(job(tmp_path, **agents(EVERY_SECOND)))
+    with pytest.raises(StateInvalid, match="does not fit state SeenOtherwise"):
+        upgraded(tmp_path, **agents(EVERY, "WatchOtherwise"))
+    assert kinds(job(tmp_path, **agents(EVERY_SECOND))) == before
+    assert run_in(tmp_path, **agents(EVERY_SECOND)).completed
 
 
 def test_other_agents_are_no_upgrade(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from errno import ENOSPC
+from contextlib import suppress
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
 from threading import enumerate as enumerate_threads
 from typing import NoReturn
@@ -17,6 +18,9 @@ from runtime.errors import LucentError, RunInterrupted, StoreDamaged
 DAMAGED, WRONG, PARKED, BROKEN, INTERRUPTED, CLOSED = 1, 2, 3, 70, 130, 141
 """Exit codes: a damaged store, wrong input, a run that left aggregates in quarantine, an error of
 Lucent's own, an interrupt, a closed pipe."""
+
+LOST = (EDQUOT, EFBIG, EIO, ENOSPC)
+"""What writing fails with where a file cannot take it."""
 
 TRACEBACK = "LUCENT_TRACEBACK"
 """The environment variable that asks for the traceback of an error of Lucent's own."""
@@ -43,19 +47,23 @@ def _run() -> int:
 
         app(prog_name="lucent")
     except LucentError as error:
-        complain(type(error).__name__, str(error))
-        return _exit_code(error)
+        code = _exit_code(error)
+        kind, text = type(error).__name__, str(error)
     except OutputClosed:
         return CLOSED
     except Exception as error:  # noqa: BLE001 (the outermost: nobody else can tell it)
-        if isinstance(error, OSError) and error.errno == ENOSPC:
-            return _full()
+        if isinstance(error, OSError) and error.errno in LOST:
+            return _lost(error)
+        code, kind = BROKEN, "InternalError"
+        text = f"{type(error).__name__}: {error}. This is an error of Lucent's own: please"
+        text += f" report it, with what {TRACEBACK}=1 adds"
         if os.environ.get(TRACEBACK):
             errors.print_exception()
-        text = f"{type(error).__name__}: {error}. This is an error of Lucent's own"
-        complain("InternalError", f"{text}: please report it, with what {TRACEBACK}=1 adds")
-        return BROKEN
-    return 0
+    else:
+        return 0
+    with suppress(OSError, OutputClosed):
+        complain(kind, text)
+    return code
 
 
 def _exit_code(error: LucentError) -> int:
@@ -90,10 +98,12 @@ def _flushed(code: int) -> int:
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _full() if error.errno == ENOSPC else code
+        return code if isinstance(error, BrokenPipeError) else _lost(error)
     return code
 
 
-def _full() -> int:
-    sys.stderr.write("OutputFull: no space is left where this is to be written\n")
+def _lost(error: OSError) -> int:
+    with suppress(OSError):
+        sys.stderr.write(f"OutputLost: what is written here gets lost: {error.strerror}\n")
+        sys.stderr.flush()
     return WRONG

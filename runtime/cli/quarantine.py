@@ -103,7 +103,10 @@ def release(target: Target, agent: Agent, aggregate: Aggregate, address: Address
 
 @quarantine.command()
 def drop(target: Target, agent: Agent, aggregate: Aggregate, address: Address = AUTO) -> None:
-    """Let an aggregate go on without the event that it was parked at."""
+    """Let an aggregate go on without the event that it was parked at.
+
+    Exit codes are those of release.
+    """
     _release(target, ReleaseRequested(Who(agent, aggregate), drop=True), address)
 
 

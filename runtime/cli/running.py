@@ -104,7 +104,7 @@ def run_loaded(
         listed = f"lucent quarantine list {typed(outcome.store)}"
         say((f"\n{count} in quarantine: ", "red"), listed)
     if outcome.stopped:
-        other = ", with the config of its last upgrade in place of this one"
+        other = ", with the config of its last upgrade if that is another one"
         how = other if outcome.upgraded else ""
         say(f"\nStopped, and drained. To go on where it stopped{how}:\n  {command}")
         raise typer.Exit(INTERRUPTED)

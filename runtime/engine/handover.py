@@ -85,6 +85,11 @@ class Upgrades:
         self._last: UpgradeStats | None = None
         self._recorded = -1
 
+    @property
+    def made(self) -> bool:
+        """Whether hosts have ever taken over."""
+        return self._recorded >= 0
+
     def begin(self, request: UpgradeRequested, working: Roster) -> list[Command]:
         """Start the hosts that are to take over, unless an upgrade is under way."""
         if self.over is not None:

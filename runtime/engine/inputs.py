@@ -94,7 +94,7 @@ def _arrived(stage: str, batch: FeedBatch, wanted: Select, key: str) -> BatchArr
     for name, values in wanted.items():
         mask &= _is_in(rows.column(name), values)
     if key != "aggregate":
-        column = compact(rows.column(key))
+        column = rows.column(key)
         mask &= ~_is_in(column, ("",))
         rows = rows.set_column(rows.schema.get_field_index("aggregate"), "aggregate", column)
     if not mask.all():
@@ -106,6 +106,7 @@ def _arrived(stage: str, batch: FeedBatch, wanted: Select, key: str) -> BatchArr
 
 
 def _is_in(column: pa.DictionaryArray, values: tuple[str, ...]) -> NDArray[np.bool_]:
+    column = compact(column)
     chosen = np.array([value in values for value in column.dictionary.to_pylist()] + [False])
     indices = column.indices
     if indices.null_count:

@@ -135,16 +135,16 @@ def load(what: str, reference: str, fits: Callable[[object], bool]) -> Any:
     module, _, name = reference.partition(":")
     try:
         there = import_module(module)
+        found = getattr(there, name, there)
     except LucentError:
         raise
     except POISON as error:
         raise ConfigError(
             f"cannot load {what} {reference!r}: {type(error).__name__}: {error}"
         ) from error
-    if not hasattr(there, name):
-        known = [one for one, found in vars(there).items() if fits(found)]
+    if found is there:
+        known = [one for one, value in vars(there).items() if fits(value)]
         raise UnknownName(f"{what} in module {module!r}:", name, known)
-    found = getattr(there, name)
     if not fits(found):
         raise ConfigError(f"{reference!r} is no {what}")
     return found

@@ -139,6 +139,11 @@ class Supervisor:
         return self._upgrades.stats(self._stages, self._durable)
 
     @property
+    def upgraded(self) -> bool:
+        """Whether it was ever upgraded. From any thread."""
+        return self._upgrades.made
+
+    @property
     def staffed(self) -> bool:
         """Whether the hosts that are waited for at the start are there."""
         return bool(self._roster.slots)

@@ -11,6 +11,7 @@ from time import monotonic_ns
 import pyarrow as pa
 
 from runtime.feeds.backlog import Backlog, Bound
+from runtime.feeds.columns import LAST_TIME
 from runtime.feeds.drops import Record, as_recorded
 from runtime.feeds.merge import Merge
 from runtime.feeds.port import QUIET, FeedBatch, Quiet, RejectReport
@@ -23,9 +24,6 @@ NAP = 0.000_2
 
 LONGEST_NAP = 3_600.0
 """And at most: what a slow pace makes of the next due time may be longer than a clock can tell."""
-
-AFTER_ALL = 2**62
-"""Nanoseconds after which all is due, however fast the pace."""
 
 _BEGIN = json.dumps({"position": 0, "tapes": {}})
 
@@ -154,7 +152,8 @@ class Live:
     def _now(self) -> int:
         if self._began < 0:
             return -1
-        return self._origin + int(min((monotonic_ns() - self._began) * self._pace, AFTER_ALL))
+        elapsed = min((monotonic_ns() - self._began) * self._pace, LAST_TIME)
+        return min(self._origin + int(elapsed), LAST_TIME)
 
     def _run(self) -> None:
         try:

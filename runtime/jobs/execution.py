@@ -54,9 +54,9 @@ class Outcome:
     `root` covers `decisions` events in `streams` decision streams; `events` counts what
     this process took in from the feeds, in `seconds` of wall time without start-up.
     `resumed` says that an earlier process had begun it, `stopped` that it was stopped before the
-    end of its input, `upgraded` that it was upgraded while it went on. `parked` aggregates are in
-    quarantine: as long as there are any, the run is not `completed`. At last it was
-    to have so many `hosts`.
+    end of its input, `upgraded` that it may decide with other strategies by now than this config
+    says. `parked` aggregates are in quarantine: as long as there are any, the run is not
+    `completed`. At last it was to have so many `hosts`.
     """
 
     run: str
@@ -116,8 +116,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
             intake = plan_intake(job.config, plan, store, snapshots)
             parked = in_quarantine(store, plan.run)
             new = journal.begin(declared, fingerprint(), refused, adopted.upgrades)
-            author = quarantine_author(plan, job.journal_key)
-            committing = _Committing(fence, author)
+            committing = _Committing(fence, quarantine_author(plan, job.journal_key))
             ground = _Ground(
                 plan=plan,
                 store=store,
@@ -253,7 +252,7 @@ def _end(
     stopped: bool,
 ) -> Outcome:
     """Note in the run's stream how it ended."""
-    stages, upgrade = supervisor.stats(), supervisor.upgrade
+    stages = supervisor.stats()
     parked = sum(stats.parked for stats in stages.values())
     ended = ground.journal.end(completed=not (stopped or parked))
     return Outcome(
@@ -264,7 +263,7 @@ def _end(
         stopped=stopped,
         parked=parked,
         resumed=not ground.new,
-        upgraded=ground.upgraded or (upgrade is not None and upgrade.state == "done"),
+        upgraded=ground.upgraded or supervisor.upgraded,
         root=ended.root,
         streams=ended.streams,
         decisions=ended.decisions,

@@ -18,6 +18,7 @@ from runtime.events import (
     RecordedEvent,
     RunCompleted,
     RunPaused,
+    RunResumed,
     RunStarted,
     kind_of,
     run_stream,
@@ -30,6 +31,14 @@ from runtime.store import BOOKS, TOMBSTONE, TOMBSTONE_TYPE, EventStore, Filter, 
 
 THREADS = 8
 """Streams checked at the same time: checking a signature needs no interpreter lock."""
+
+
+_WHY = {
+    RunPaused.__name__: "it was stopped, or left aggregates in quarantine",
+    RunStarted.__name__: "it goes on, or was interrupted",
+    RunResumed.__name__: "it goes on, or was interrupted",
+}
+_STEPS = Filter(["system-"], [*_WHY, RunCompleted.__name__])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ def verify_store(
         names = sorted({*there} - {*others}, key=lambda name: (not _is_system(name), str(name)))
         trusted = _trust(started, names, trust)
         marks = _marks(store, started)
-        unfinished = {run.run: why for run in started if (why := _unfinished(store, run.run))}
+        unfinished = _unfinished(store, started)
         checked: list[_Checked] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for one in pool.map(lambda name: _check(store, name, trusted, marks), names):
@@ -235,15 +244,11 @@ def _beheaded(name: str, check: StreamCheck) -> Damage:
     return Damage(name, -1, -1, "gap", found)
 
 
-def _unfinished(store: EventStore, run: str) -> str:
-    """Why a run is not complete, as far as its stream tells; nothing if it is."""
-    with suppress(StreamNotFound, StreamDeleted):
-        (last,) = store.read_stream(run_stream(run), backwards=True, limit=1)
-        if last.type == RunCompleted.__name__:
-            return ""
-        if last.type == RunPaused.__name__:
-            return "it was stopped, or left aggregates in quarantine"
-    return "it goes on, or was interrupted"
+def _unfinished(store: EventStore, runs: Sequence[RunStarted]) -> dict[str, str]:
+    """Runs that are not complete, and why; as the log tells it, hidden events too."""
+    last = {event.stream: event.type for event in store.read_all(only=_STEPS)}
+    names = {run.run: last.get(run_stream(run.run), "") for run in runs}
+    return {run: _WHY[last] for run, last in sorted(names.items()) if last in _WHY}
 
 
 def _root_now(checked: Sequence[_Checked], agents: frozenset[str]) -> str:

@@ -74,9 +74,12 @@ def test_parquet_and_jsonl_files_hold_the_same(lucent: Lucent, store: str, tmp_p
     [
         ("verify {}", ">&-", 0, ""),
         ("decisions {} --format jsonl", ">&-", 0, ""),
-        ("decisions {} --format jsonl", ">/dev/full", 2, "OutputFull: no space is left"),
-        ("decisions {}", ">/dev/full", 2, "OutputFull: no space is left"),
+        ("decisions {} --format jsonl", ">/dev/full", 2, "OutputLost: "),
+        ("decisions {}", ">/dev/full", 2, "OutputLost: "),
+        ("decisions {}", ">/dev/full 2>&1", 2, ""),
+        ("verify {}", ">/dev/full 2>&1", 2, ""),
         ("verify no-such.db", "2>&-", 2, ""),
+        ("verify no-such.db", "2>/dev/full", 2, ""),
     ],
 )
 def test_what_cannot_be_written_is_told(

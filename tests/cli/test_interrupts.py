@@ -122,7 +122,7 @@ def test_ctrl_c_drains_and_the_same_command_resumes(
 def test_a_run_that_is_stopped_with_aggregates_in_quarantine_tells_both(
     lucent: Lucent, tmp_path: Path
 ) -> None:
-    write_rates(tmp_path / "rates.parquet")
+    write_rates(tmp_path / "rates.parquet", hours=100)
     (tmp_path / "picky.py").write_text(PICKY, encoding="utf-8")
     (tmp_path / "a run.toml").write_text(PICKED, encoding="utf-8")
     process = start("run", "a run.toml", "--store", "log.db")

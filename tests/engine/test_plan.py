@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,16 @@ def test_a_strategy_is_found_by_module_and_class():
 def test_what_is_no_strategy_is_refused(reference: str):
     with pytest.raises(ConfigError, match=r"strategy|Strategy"):
         strategy_class(reference)
+
+
+def test_what_a_module_raises_when_it_is_asked_for_a_name_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = "def __getattr__(name):\n    raise ModuleNotFoundError('needs more')\n"
+    (tmp_path / "lazily.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match=r"cannot load strategy 'lazily:X': .* needs more"):
+        strategy_class("lazily:X")
 
 
 def test_a_host_refuses_code_that_is_not_what_its_plan_was_made_of():

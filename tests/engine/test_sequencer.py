@@ -64,6 +64,23 @@ def test_a_group_does_not_wait_for_another():
     assert sequencer.arrive(0, 1, "a") == [(0, "a"), (1, "c")]
 
 
+def test_results_that_are_all_due_pass_at_once_and_others_change_nothing():
+    sequencer: Sequencer[str] = Sequencer()
+    for seq in range(3):
+        sequencer.expect(seq, [1, 2])
+    assert sequencer.passed(0, set())
+    assert not sequencer.passed(1, {1, 2}), "batch 0 comes first"
+    assert sequencer.passed(0, {1})
+    assert not sequencer.passed(1, {1, 2}), "group 2 still waits for batch 0"
+    assert sequencer.arrive(1, 2, "b") == []
+    assert not sequencer.passed(1, {1}), "a result waits, which might follow"
+    assert sequencer.arrive(1, 1, "c") == [(1, "c")]
+    assert sequencer.arrive(0, 2, "a") == [(0, "a"), (1, "b")]
+    assert sequencer.passed(2, {1, 2})
+    assert not sequencer.passed(2, {1}), "it counts once"
+    assert len(sequencer) == 0
+
+
 def test_what_was_never_expected_is_dropped():
     sequencer: Sequencer[str] = Sequencer()
     assert sequencer.arrive(0, 1, "x") == []

@@ -446,6 +446,17 @@ class TestUpgrade:
         states.append(driven.supervisor.upgrade)
         assert [stands and stands.state for stands in states] == ["switching", "done"]
 
+    def test_it_stays_upgraded_whatever_becomes_of_the_next(self, driven: Driven) -> None:
+        assert not driven.supervisor.upgraded
+        self.take_over(driven)
+        (commit,) = driven.ordered(Commit)
+        driven.tell(Committed(commit.number, 0))
+        self.ask(driven, 2)
+        driven.tell(UpgradeWithdrawn())
+        assert driven.supervisor.upgrade is not None
+        assert driven.supervisor.upgrade.state == "withdrawn"
+        assert driven.supervisor.upgraded
+
     def test_what_was_taken_in_is_decided_by_those_who_worked(self, driven: Driven) -> None:
         sends = driven.batch(KEYS, 40)
         self.ready(driven)

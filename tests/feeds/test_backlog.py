@@ -176,6 +176,13 @@ def test_what_ends_its_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
         list(played(live, woken))
 
 
+def test_a_live_feed_comes_to_the_last_time_there_is() -> None:
+    woken = Event()
+    tape = Merge([price_tape([Row("a", at, at, 1.0) for at in (0, 2**62, 2**63 - 1)])])
+    live = Live(tape, 1e300, {"prices": Bound("block", 10)}, Record(), woken.set)
+    assert list(played(live, woken)) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("limit", [1, 3, 100])
 def test_a_live_feed_goes_on_where_it_was_left(limit: int) -> None:
     first = Live(merge(9), 1e9, {"prices": Bound("block", 100)}, Record(), lambda: None)

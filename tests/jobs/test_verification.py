@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from runtime.errors import KeyInvalid, StoreDamaged, StoreMissing
-from runtime.events import GENESIS, NewEvent, RunCompleted, named_id
+from runtime.events import GENESIS, NewEvent, RunCompleted, named_id, run_stream
 from runtime.identity import SigningKey, recorded_digest, run_root
 from runtime.jobs.verification import verify_store
 from runtime.store import Expected, SqliteStore
@@ -228,6 +228,21 @@ def test_a_stream_whose_beginning_is_hidden_is_verified_and_told(log: Path):
         store.append("$$agent-watcher/base/usdc", Expected.ANY, [truncation])
     verdict = verify_store(copy)
     assert (verdict.damages, verdict.hidden) == ((), {"agent-watcher/base/usdc": 1})
+
+
+@pytest.mark.parametrize("hide", ["truncate", "delete"])
+def test_a_run_whose_own_stream_is_hidden_is_as_complete_as_before(log: Path, hide: str):
+    (run,) = verify_store(log).roots
+    copy = damaged(log)
+    with SqliteStore.open(copy) as store:
+        if hide == "delete":
+            store.delete(run_stream(run))
+        else:
+            truncation = NewEvent(named_id("m"), "$metadata", b'{"$tb":1000}', b"")
+            store.append(f"$${run_stream(run)}", Expected.ANY, [truncation])
+    verdict = verify_store(copy)
+    assert (verdict.damages, verdict.unfinished) == ((), {})
+    assert verdict.hidden[run_stream(run)] >= 2
 
 
 def test_a_stream_name_that_is_no_text_is_found(log: Path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -159,6 +159,17 @@ def results_out_of_order(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sequencer, "arrive", eager)
 
 
+def results_passed_before_they_are_due(patch: pytest.MonkeyPatch) -> None:
+    """What a host answers is released in one go, whatever is due before it."""
+
+    def hasty(self: Sequencer[Any], seq: int, groups: Collection[int]) -> bool:
+        for group in groups:
+            self._expected[group].remove(seq)
+        return True
+
+    patch.setattr(Sequencer, "passed", hasty)
+
+
 def undecided_parts_muted(patch: pytest.MonkeyPatch) -> None:
     """What a dead host had not answered is not asked for again."""
     again = Stage._send_again
@@ -310,6 +321,7 @@ MUTATIONS: tuple[Plant, ...] = (
     release_settled_before_its_snapshot,
     restored_host_not_told_what_is_parked,
     results_out_of_order,
+    results_passed_before_they_are_due,
     resumed_from_the_checkpoint,
     snapshot_without_its_position,
     state_not_restored,

@@ -112,7 +112,7 @@ class Rig:
 def main() -> None:
     """Print the cost by number of aggregates and hosts."""
     for aggregates, hosts, size in CASES:
-        cost = min(Rig(aggregates, hosts, size).run() for _ in range(3))
+        cost = min(Rig(aggregates, hosts, size).run() for _ in range(5))
         print(
             f"supervisor: {aggregates:>9,} aggregates, {hosts:>2} hosts, batches of {size:>7,}:"
             f" {cost:.0f} ns an event"

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from runtime.cli.screen import write_line
 from runtime.errors import ConfigError
 from runtime.events import RecordedEvent, envelope
-from runtime.jobs.records import SCHEMA, record, table
+from runtime.jobs.records import SCHEMA, reading, record, table
 
 _PAGE = 10_000
 _SIDE_FILES = ("", "-wal", "-shm", "-journal", ".lock")
@@ -22,7 +22,7 @@ _SIDE_FILES = ("", "-wal", "-shm", "-journal", ".lock")
 
 def write_lines(events: Iterator[RecordedEvent], out: Path | None, store: Path) -> None:
     """Write an envelope a line to `out`, or to standard output; raises `ConfigError`."""
-    lines = (msgspec.json.encode(envelope(event)) for event in events)
+    lines = map(_line, events)
     if out is None:
         for line in lines:
             write_line(line.decode())
@@ -36,6 +36,11 @@ def write_parquet(events: Iterator[RecordedEvent], out: Path, store: Path) -> No
     with _created(out, store) as file, pq.ParquetWriter(file, SCHEMA) as writer:
         while page := [record(event) for event in islice(events, _PAGE)]:
             writer.write_table(table(page))
+
+
+def _line(event: RecordedEvent) -> bytes:
+    with reading(event):
+        return msgspec.json.encode(envelope(event))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from runtime.jobs.journal import started_runs
 from runtime.jobs.launch import prepare, run_job
 from runtime.jobs.quarantine import Case, cases, find_case, parked_event, parked_state, prove
 from runtime.jobs.registry import look_in
-from runtime.store import is_address, open_store, typed
+from runtime.store import EventStore, is_address, open_store, typed
 
 ERROR_WIDTH = 200
 
@@ -44,7 +44,7 @@ Target = Annotated[
 @quarantine.command("list")
 def list_(store: StorePath) -> None:
     """List the aggregates in quarantine: agent and aggregate, as other commands take them."""
-    with closing(open_store(store)) as opened:
+    with closing(_opened(store)) as opened:
         found = [case for run in started_runs(opened) for case in cases(opened, run.run)]
     for case in found:
         at = case.standing
@@ -111,8 +111,13 @@ def drop(target: Target, agent: Agent, aggregate: Aggregate, address: Address = 
 
 
 def _case(store: str, agent: str, aggregate: str) -> Case:
-    with closing(open_store(store)) as opened:
+    with closing(_opened(store)) as opened:
         return find_case(opened, agent, aggregate)
+
+
+def _opened(store: str) -> EventStore:
+    """The store of that place, or that of a config."""
+    return open_store(load_config(store).store_place if store.endswith(".toml") else store)
 
 
 def _release(target: str, request: ReleaseRequested, address: str) -> None:

@@ -8,7 +8,7 @@ processes, and a strategy that iterates over one would decide differently on rep
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -36,6 +36,7 @@ class StateCodec:
             raise StateInvalid(f"state {kind.__qualname__} is not a dataclass: declare it as one")
         _refuse_sets(kind, kind.__qualname__, set())
         self._name = kind.__qualname__
+        self._fields = {field.name for field in fields(kind)}
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(
             kind, dec_hook=_decode_array
@@ -72,6 +73,17 @@ class StateCodec:
             msgspec.MsgspecError,
         ) as error:
             raise StateInvalid(f"state {self._name} cannot be stored: {error}") from None
+
+    def inherit(self, data: bytes) -> Any:
+        """The state of `data`, perhaps of another version; also refused if that had more fields."""
+        state, left = self.decode(data), msgspec.msgpack.decode(data)
+        dropped = left.keys() - self._fields if isinstance(left, dict) else ()
+        if dropped:
+            raise StateInvalid(
+                f"state {self._name} has no field {min(dropped)!r}, which the version before left:"
+                " keep it, or what it holds is lost"
+            )
+        return state
 
     def decode(self, data: bytes) -> Any:
         """The state of `data`; `StateInvalid` if it does not fit the declared type."""

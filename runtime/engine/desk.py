@@ -141,7 +141,7 @@ class Desk:
             begun = new_chain(self.agent, aggregate, GENESIS)
             cell = cells[aggregate] = Cell(now.strategy.start(aggregate), begun, edition)
         elif cell.edition != edition:
-            cell.state, cell.edition = now.codec.decode(self.kept(aggregate, cell)), edition
+            cell.state, cell.edition = now.codec.inherit(self.kept(aggregate, cell)), edition
         return cell
 
     def _decide_until(self, position: int, share: Share, out: Output) -> None:
@@ -193,7 +193,7 @@ class Desk:
     def restore(self, group: int, aggregate: str, chain: Chain, edition: int, state: bytes) -> None:
         """Hold an aggregate as a snapshot has it; raises `StateInvalid` if that does not fit."""
         try:
-            held = self.editions[edition].codec.decode(state)
+            held = self.editions[edition].codec.inherit(state)
         except StateInvalid as error:
             raise StateInvalid(f"agent {self.agent!r}, aggregate {aggregate!r}: {error}") from None
         self.cells.setdefault(group, {})[aggregate] = Cell(held, chain, edition)

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from runtime.deciding import POISON, StateCodec, Strategy, event_by_event
@@ -169,7 +171,7 @@ def signers(plan: RunPlan) -> dict[str, Any]:
 def _desk(plan: RunPlan, agent: AgentPlan) -> Desk:
     last = EditionPlan(agent.since, agent.strategy, agent.parameters)
     editions = tuple(_edition(plan, agent, one) for one in (*agent.earlier, last))
-    found = stamp_of(editions[-1].strategy)
+    found = imprint(editions[-1].strategy)
     if agent.stamp and agent.stamp != found:
         raise RunConflict(
             f"agent {agent.name!r} decides with {_told(agent.stamp)}, but {agent.strategy!r} is"
@@ -188,8 +190,19 @@ def stamp_of(strategy: Strategy[Any]) -> dict[str, str]:
     }
 
 
+def imprint(strategy: Strategy[Any]) -> dict[str, str]:
+    """Its stamp, and the digest of the file that its class is in: "" if that is in none."""
+    file = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
+    try:
+        code = sha256(Path(file or "").read_bytes()).hexdigest()
+    except OSError:
+        code = ""
+    return stamp_of(strategy) | {"code": code}
+
+
 def _told(stamp: Mapping[str, str]) -> str:
-    return f"{stamp['name']} {stamp['version']} ({stamp['parameters'][:8]})"
+    parameters, code = stamp["parameters"][:8], stamp["code"][:8]
+    return f"{stamp['name']} {stamp['version']} (parameters {parameters}, file {code})"
 
 
 def _edition(plan: RunPlan, agent: AgentPlan, edition: EditionPlan) -> Edition:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from runtime.deciding import Agent, Strategy
-from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, stamp_of
+from runtime.engine.plan import AgentPlan, RunPlan, StagePlan, imprint
 from runtime.errors import ConfigError, UnknownName
 from runtime.events import (
     NAME,
@@ -217,7 +217,7 @@ def _stages(
         select = tuple(sorted((name, tuple(values)) for name, values in agent.select.items()))
         group = (tuple(sorted(agent.listens)), agent.key, select, above)
         key = keys[agent.name]
-        stamp = stamp_of(one.strategy)
+        stamp = imprint(one.strategy)
         plan = AgentPlan(
             agent.name, rank, one.reference, agent.parameters, key, one.form, stamp=stamp
         )

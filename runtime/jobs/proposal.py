@@ -76,7 +76,10 @@ def propose(question: Question) -> Proposal:
     _refuse_rerouting(question.heard, heard_by(plan))
     names = past.changed(declared)
     if not names:
-        raise RunConflict(f"run {run!r} decides with what this config says already")
+        raise RunConflict(
+            f"run {run!r} decides with what this config says already; if a strategy was edited,"
+            " give it another version"
+        )
     upgrades = upgrades_of(names, past.resumed(plan), declared, dict.fromkeys(names, UNDECIDED))
     plan = past.with_upgrades(upgrades).resumed(plan)
     host = heir(plan)

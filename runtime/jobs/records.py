@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
+from runtime.errors import MetadataInvalid, StoreDamaged
 from runtime.events import (
     CATALOG,
     RecordedEvent,
@@ -70,14 +71,32 @@ class Query:
         if self.aggregate not in (None, split_decision_stream(event.stream)[1]):
             return False
         if self.since is not None or self.until is not None:
-            time = parse_time(read_metadata(event.metadata)["timestamp"])
+            with reading(event):
+                time = parse_time(read_metadata(event.metadata)["timestamp"])
             if not (self.since or 0) <= time < (self.until or 2**63):
                 return False
         return self.action is None or _action(event) == self.action
 
 
+@contextmanager
+def reading(event: RecordedEvent) -> Iterator[None]:
+    """What an event raises that is not as it was written is told as `StoreDamaged`."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, MetadataInvalid) as error:
+        raise StoreDamaged(
+            f"event {event.revision} of {event.stream}, at position {event.position}, cannot be"
+            f" read ({error}): see 'lucent verify'"
+        ) from None
+
+
 def record(event: RecordedEvent) -> dict[str, Any]:
-    """A decision as a flat record with the columns of `SCHEMA`."""
+    """A decision as a flat record with the columns of `SCHEMA`; raises `StoreDamaged`."""
+    with reading(event):
+        return _record(event)
+
+
+def _record(event: RecordedEvent) -> dict[str, Any]:
     data = msgspec.json.decode(event.data)
     agent, aggregate = split_decision_stream(event.stream)
     return {
@@ -129,7 +148,8 @@ def tally(store: EventStore, query: Query) -> Tally:
 
 
 def _action(event: RecordedEvent) -> str:
-    return msgspec.json.decode(event.data, type=_Action).action
+    with reading(event):
+        return msgspec.json.decode(event.data, type=_Action).action
 
 
 class _Action(msgspec.Struct):

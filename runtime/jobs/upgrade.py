@@ -8,7 +8,7 @@ from typing import Any
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.plan import RunPlan
 from runtime.errors import RunConflict
-from runtime.events import RunCompleted, RunPaused, StrategyUpgraded, run_stream
+from runtime.events import RunCompleted, RunPaused, StrategyUpgraded, read_metadata, run_stream
 from runtime.jobs.editions import (
     Declared,
     History,
@@ -77,9 +77,10 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
 
     With `upgrade`, agents whose strategy, version or parameters changed decide with the new
     ones on what comes behind what the run has durably taken in. Raises `RunConflict` if they
-    changed without it, or if the run was not stopped in order: then the version it was left
-    with has to bring it to a stop; `StateInvalid` if they cannot read the state that was left.
-    Where more changed than an upgrade may change, the plan is given back as it is.
+    changed without it, or if the run was not stopped in order: then the version it was left with
+    has to bring it to a stop, unless that has decided on nothing; `StateInvalid` if the new ones
+    cannot read the state that was left. Where more changed than an upgrade may change, the plan is
+    given back as it is.
     """
     past = history_of(store, plan.run)
     if past is None:
@@ -97,7 +98,8 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
             f"{differing(was, now)}. Run it with the config of its last upgrade; or, for it to"
             " decide as this one says from here on: lucent upgrade CONFIG"
         )
-    _refuse_unless_paused(store, plan.run)
+    if not all(_untouched(store, plan, past, name) for name in changed):
+        _refuse_unless_paused(store, plan.run)
     since = {name: _reached(store, plan, name) for name in changed}
     upgrades = upgrades_of(changed, past.resumed(plan), declared, since)
     adopted = Adopted(past.with_upgrades(upgrades).resumed(plan), upgrades)
@@ -114,6 +116,14 @@ def upgraded(store: EventStore, run: str) -> dict[str, StrategyUpgraded]:
     if past is None or _last_type(store, run) == RunPaused.__name__:
         return {}
     return {one.agent: one for one in past.upgrades if one.reference}
+
+
+def _untouched(store: EventStore, plan: RunPlan, past: History, agent: str) -> bool:
+    """Whether an agent was upgraded, and nothing was decided with that: it could not, perhaps."""
+    since = past.past(agent)[-1].since
+    heads = store.heads(f"agent-{agent}/")
+    decided = max((int(read_metadata(head.metadata)["position"]) for head in heads), default=-1)
+    return decided < since == _reached(store, plan, agent)
 
 
 def _refuse_unless_paused(store: EventStore, run: str) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -67,6 +69,18 @@ def test_parquet_and_jsonl_files_hold_the_same(lucent: Lucent, store: str, tmp_p
     lines = (tmp_path / "d.jsonl").read_text().splitlines()
     table = pq.read_table(tmp_path / "d.parquet")
     assert table.column("event_id").to_pylist() == [json.loads(line)["eventId"] for line in lines]
+
+
+@pytest.mark.parametrize("format_", ["table", "jsonl"])
+def test_a_decision_that_is_damaged_is_named(lucent: Lucent, store: str, format_: str) -> None:
+    with closing(sqlite3.connect(store)) as opened, opened:
+        opened.execute(
+            "UPDATE events SET data = CAST(x'ff' || substr(data, 2) AS BLOB) WHERE position ="
+            " (SELECT max(position) FROM events WHERE type = 'YieldOpportunityDetected')"
+        )
+    line = told(lucent("decisions", store, "--format", format_), 1)
+    assert line.startswith("StoreDamaged: event ")
+    assert "see 'lucent verify'" in line
 
 
 @pytest.mark.parametrize(

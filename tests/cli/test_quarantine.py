@@ -57,6 +57,7 @@ def test_what_is_in_quarantine_is_listed_and_shown(sick: Lucent) -> None:
     listed = sick("quarantine", "list", "log.db")
     assert POOL in listed.out
     assert "RuntimeError" in listed.out
+    assert sick("quarantine", "list", "moody.toml").out == listed.out
     shown = sick("quarantine", "show", "log.db", "moody", POOL).out
     assert "RuntimeError: I do not like celo/usdc" in shown
     assert "5 events are held" in shown

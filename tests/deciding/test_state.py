@@ -216,6 +216,13 @@ def test_a_snapshot_that_does_not_fit_is_refused(data: bytes):
         StateCodec(Portfolio).decode(data)
 
 
+def test_a_field_that_another_version_left_is_not_dropped():
+    left = msgspec.msgpack.encode({"cash": 1.0, "debt": 2.0})
+    assert StateCodec(Portfolio).decode(left).cash == 1.0
+    with pytest.raises(StateInvalid, match="state Portfolio has no field 'debt'"):
+        StateCodec(Portfolio).inherit(left)
+
+
 @pytest.mark.parametrize("values", [5, [], ["f8", [2], b"\0" * 8], ["nope", [1], b""], [1, 2, 3]])
 def test_a_snapshot_whose_array_is_damaged_is_refused(values: Any):
     with pytest.raises(StateInvalid, match="does not fit state Arrays"):

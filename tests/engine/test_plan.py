@@ -15,8 +15,8 @@ from runtime.engine.plan import (
     RunPlan,
     StagePlan,
     build_host,
+    imprint,
     signers,
-    stamp_of,
     strategy_class,
 )
 from runtime.errors import ConfigError, RunConflict, StoreDamaged, UnknownName
@@ -76,8 +76,9 @@ def test_what_a_module_raises_when_it_is_asked_for_a_name_is_told(
 
 def test_a_host_refuses_code_that_is_not_what_its_plan_was_made_of():
     (stage,) = (made := plan(every=3)).stages
-    stamp = stamp_of(Watch.configure({"every": 3}))
-    for field, found in (("name", "other"), ("version", "other"), ("parameters", "0" * 16)):
+    stamp = imprint(Watch.configure({"every": 3}))
+    wrong = {"name": "other", "version": "other", "parameters": "0" * 16, "code": "0" * 64}
+    for field, found in wrong.items():
         agent = replace(stage.agents[0], stamp=stamp | {field: found})
         changed = replace(made, stages=(replace(stage, agents=(agent,)),))
         with pytest.raises(RunConflict, match=rf"'watcher' decides with .*{found[:8]}.*, but"):

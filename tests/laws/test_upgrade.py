@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from runtime.engine.commands import HostCommand
+from runtime.engine.local import LocalHosts
 from runtime.engine.messages import ReleaseRequested
 from runtime.engine.results import Who
 from runtime.errors import RunConflict, StateInvalid
@@ -175,6 +177,25 @@ def test_a_run_that_was_not_stopped_in_order_is_not_upgraded(tmp_path: Path) -> 
         execute(prepare(job(tmp_path, **agents(EVERY_SECOND))), KilledHosts, RunControl())
     with pytest.raises(RunConflict, match="not stopped in order"):
         upgraded(tmp_path, **agents(EVERY))
+
+
+class StillbornHosts(LocalHosts):
+    """End the run before anything is decided, as code does that cannot read the state."""
+
+    def carry_out(self, command: HostCommand) -> None:
+        raise Killed
+
+
+def test_an_upgrade_that_never_decided_is_upgraded_from_where_it_was_to(tmp_path: Path) -> None:
+    stopped(tmp_path)
+    stillborn = prepare(job(tmp_path, **agents(EVERY, "WatchLonger")), upgrade=True)
+    with pytest.raises(Killed):
+        execute(stillborn, StillbornHosts, RunControl())
+    assert kinds(job(tmp_path, **agents(EVERY)))[-2:] == ["StrategyUpgraded", "RunResumed"]
+    ended = upgraded(tmp_path, **agents({"every": 3}))
+    assert ended.completed
+    assert {every for _, every in decided(ended.store).values()} == {2, 3}
+    assert not verify_store(ended.store).damages
 
 
 def test_a_crash_behind_the_switch_changes_nothing(tmp_path: Path) -> None:

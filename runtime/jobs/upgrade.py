@@ -98,8 +98,8 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
             f"{differing(was, now)}. Run it with the config of its last upgrade; or, for it to"
             " decide as this one says from here on: lucent upgrade CONFIG"
         )
-    if not all(_untouched(store, plan, past, name) for name in changed):
-        _refuse_unless_paused(store, plan.run)
+    untouched = all(_untouched(store, plan, past, name) for name in changed)
+    _refuse_unless_paused(store, plan.run, untouched=untouched)
     since = {name: _reached(store, plan, name) for name in changed}
     upgrades = upgrades_of(changed, past.resumed(plan), declared, since)
     adopted = Adopted(past.with_upgrades(upgrades).resumed(plan), upgrades)
@@ -126,11 +126,11 @@ def _untouched(store: EventStore, plan: RunPlan, past: History, agent: str) -> b
     return decided < since == _reached(store, plan, agent)
 
 
-def _refuse_unless_paused(store: EventStore, run: str) -> None:
+def _refuse_unless_paused(store: EventStore, run: str, *, untouched: bool) -> None:
     last = _last_type(store, run)
     if last == RunCompleted.__name__:
         raise RunConflict(f"run {run!r} has taken in all of its input: there is nothing to upgrade")
-    if last != RunPaused.__name__:
+    if last != RunPaused.__name__ and not untouched:
         raise RunConflict(
             f"run {run!r} was not stopped in order: resume it with what it decided with before,"
             " stop it, then upgrade it"

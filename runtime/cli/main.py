@@ -104,6 +104,6 @@ def _flushed(code: int) -> int:
 
 def _lost(error: OSError) -> int:
     with suppress(OSError):
-        sys.stderr.write(f"OutputLost: what is written here gets lost: {error.strerror}\n")
+        sys.stderr.write(f"OutputLost: not all of the output could be written: {error.strerror}\n")
         sys.stderr.flush()
     return WRONG

@@ -193,7 +193,8 @@ class Desk:
     def restore(self, group: int, aggregate: str, chain: Chain, edition: int, state: bytes) -> None:
         """Hold an aggregate as a snapshot has it; raises `StateInvalid` if that does not fit."""
         try:
-            held = self.editions[edition].codec.inherit(state)
+            codec, earlier = self.editions[edition].codec, edition < len(self.editions) - 1
+            held = codec.inherit(state) if earlier else codec.decode(state)
         except StateInvalid as error:
             raise StateInvalid(f"agent {self.agent!r}, aggregate {aggregate!r}: {error}") from None
         self.cells.setdefault(group, {})[aggregate] = Cell(held, chain, edition)

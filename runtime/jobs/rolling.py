@@ -11,12 +11,11 @@ from runtime.engine.plan import RunPlan
 from runtime.engine.runner import Hosts, Post
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import RunConflict
-from runtime.events import read_metadata
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
 from runtime.jobs.inheritance import left
 from runtime.jobs.proposal import Proposal, Question, heard_by
-from runtime.jobs.upgrade import history_of
+from runtime.jobs.upgrade import decided_until, history_of
 from runtime.store import EventStore
 
 KEPT = ("run", "store", "hosts", "autoscale", "credit", "feeds")
@@ -74,7 +73,7 @@ class Upgrading:
                 )
             past = history_of(going.store, going.plan.run)
             assert past is not None, "a run that goes on is in its store"
-            reached = {name: _reach(going.store, name) for name in going.keys}
+            reached = {name: decided_until(going.store, name) for name in going.keys}
             heard, states = heard_by(going.plan), _states(going.store, going.plan)
             proposal = resolve(Question(past, reached, heard, states, config, going.keys))
             self._edition += 1
@@ -90,9 +89,3 @@ def _kept(now: RunConfig, config: RunConfig) -> tuple[str, ...]:
 def _states(store: EventStore, plan: RunPlan) -> dict[str, dict[int, bytes]]:
     """The state of a few key groups of each stage, as far as snapshots hold any."""
     return {one.name: dict(next(left(store, plan.run, one.name), {})) for one in plan.stages}
-
-
-def _reach(store: EventStore, agent: str) -> int:
-    """Behind which position an agent has decided on nothing yet."""
-    heads = store.heads(f"agent-{agent}/")
-    return max((int(read_metadata(head.metadata)["position"]) + 1 for head in heads), default=0)

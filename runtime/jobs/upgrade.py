@@ -110,6 +110,12 @@ def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool
     return adopted
 
 
+def decided_until(store: EventStore, agent: str) -> int:
+    """Behind which position an agent has decided on nothing yet, by its streams."""
+    heads = store.heads(f"agent-{agent}/")
+    return max((int(read_metadata(head.metadata)["position"]) + 1 for head in heads), default=0)
+
+
 def upgraded(store: EventStore, run: str) -> dict[str, StrategyUpgraded]:
     """What each agent of a run that goes on was last upgraded to, by name."""
     past = history_of(store, run)
@@ -121,9 +127,7 @@ def upgraded(store: EventStore, run: str) -> dict[str, StrategyUpgraded]:
 def _untouched(store: EventStore, plan: RunPlan, past: History, agent: str) -> bool:
     """Whether an agent was upgraded, and nothing was decided with that: it could not, perhaps."""
     since = past.past(agent)[-1].since
-    heads = store.heads(f"agent-{agent}/")
-    decided = max((int(read_metadata(head.metadata)["position"]) for head in heads), default=-1)
-    return decided < since == _reached(store, plan, agent)
+    return decided_until(store, agent) <= since == _reached(store, plan, agent)
 
 
 def _refuse_unless_paused(store: EventStore, run: str, *, untouched: bool) -> None:
@@ -143,7 +147,7 @@ def _last_type(store: EventStore, run: str) -> str:
 
 
 def _reached(store: EventStore, plan: RunPlan, agent: str) -> int:
-    """The position up to which the agent has decided."""
+    """The position up to which the agent has taken in, by the checkpoint of its stage."""
     stage = next(one for one in plan.stages if agent in {two.name for two in one.agents})
     cursor = store.checkpoint(f"{plan.run}/{stage.name}")
     return 0 if cursor is None else read_stage_cursor(cursor)[0]

@@ -136,13 +136,20 @@ def test_a_complete_run_has_nothing_to_upgrade(tmp_path: Path) -> None:
         upgraded(tmp_path, **agents(EVERY))
 
 
+@pytest.mark.parametrize(
+    ("strategy", "why"),
+    [
+        ("WatchOtherwise", "does not fit state SeenOtherwise"),
+        ("WatchLess", "state SeenLess has no field 'last'"),
+    ],
+)
 def test_a_state_that_cannot_be_read_on_is_refused_before_anything_is_recorded(
-    tmp_path: Path,
+    tmp_path: Path, strategy: str, why: str
 ) -> None:
     stopped(tmp_path)
     before = kinds(job(tmp_path, **agents(EVERY_SECOND)))
-    with pytest.raises(StateInvalid, match="does not fit state SeenOtherwise"):
-        upgraded(tmp_path, **agents(EVERY, "WatchOtherwise"))
+    with pytest.raises(StateInvalid, match=why):
+        upgraded(tmp_path, **agents(EVERY, strategy))
     assert kinds(job(tmp_path, **agents(EVERY_SECOND))) == before
     assert run_in(tmp_path, **agents(EVERY_SECOND)).completed
 

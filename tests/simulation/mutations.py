@@ -200,15 +200,7 @@ def no_deadline(patch: pytest.MonkeyPatch) -> None:
 
 def unbounded_retention(patch: pytest.MonkeyPatch) -> None:
     """Batches are held for recovery without a limit."""
-    patch.setattr(
-        Stage,
-        "room",
-        lambda self: (
-            0
-            if self.pulled or self.idle or self.ended or not self.routing.slots
-            else self._credit.room()
-        ),
-    )
+    patch.setattr(Stage, "room", lambda self: self._credit.room())
 
 
 def later_stage_told_too_early(patch: pytest.MonkeyPatch) -> None:

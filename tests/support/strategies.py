@@ -93,6 +93,20 @@ class WatchOtherwise(Watch):
     State: ClassVar[type] = SeenOtherwise
 
 
+@dataclass(slots=True)
+class SeenLess:
+    """What would lose a field that `Seen` left."""
+
+    count: int = 0
+
+
+class WatchLess(Watch):
+    """A later version of `Watch`, which forgets the last rate."""
+
+    version = "4"
+    State: ClassVar[type] = SeenLess
+
+
 class Follow(Strategy[Seen]):
     """Recommends a position and decides on it, whenever an opportunity is detected."""
 

@@ -76,7 +76,8 @@ class StateCodec:
 
     def inherit(self, data: bytes) -> Any:
         """The state of `data`, perhaps of another version; also refused if that had more fields."""
-        state, left = self.decode(data), msgspec.msgpack.decode(data)
+        state = self._decoded(data, "what the version before left has to be read on")
+        left = msgspec.msgpack.decode(data)
         dropped = left.keys() - self._fields if isinstance(left, dict) else ()
         if dropped:
             raise StateInvalid(
@@ -87,12 +88,14 @@ class StateCodec:
 
     def decode(self, data: bytes) -> Any:
         """The state of `data`; `StateInvalid` if it does not fit the declared type."""
+        return self._decoded(data, "was the strategy changed without a new version?")
+
+    def _decoded(self, data: bytes, why: str) -> Any:
         try:
             return self._decoder.decode(data)
         except msgspec.MsgspecError as error:
             raise StateInvalid(
-                f"a snapshot does not fit state {self._name}: {error}; was the strategy changed"
-                " without a new version?"
+                f"a snapshot does not fit state {self._name}: {error}; {why}"
             ) from None
 
 

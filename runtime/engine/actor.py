@@ -10,6 +10,7 @@ import ray
 
 from runtime.engine.commands import Restore
 from runtime.engine.host import Host
+from runtime.engine.inheritance import heir, refuse_unreadable
 from runtime.engine.ipc import read_ipc
 from runtime.engine.plan import RunPlan, build_host, signers
 from runtime.engine.signing import sign
@@ -45,6 +46,14 @@ class HostActor:
         """Decide by another plan from now on, without any state yet."""
         try:
             self._plan, self._host = plan, build_host(plan)
+        except LucentError as error:
+            return error
+        return None
+
+    def read_state(self, stage: str, parts: Mapping[int, bytes]) -> LucentError | None:
+        """Read state that is to be taken over, and keep nothing of it."""
+        try:
+            refuse_unreadable(heir(self._plan), stage, parts)
         except LucentError as error:
             return error
         return None

@@ -26,6 +26,7 @@ from runtime.engine.commands import (
     Forget,
     HostCommand,
     HostsCommand,
+    ReadState,
     Restore,
     Send,
     StartHost,
@@ -42,6 +43,7 @@ from runtime.engine.messages import (
     HostRefused,
     Message,
     SnapshotTaken,
+    StateRead,
 )
 from runtime.engine.plan import RunPlan
 from runtime.engine.runner import Load, Post
@@ -126,6 +128,13 @@ class RayHosts:
     def _give(self, actor: Any, command: HostCommand) -> None:
         host = command.host
         match command:
+            case ReadState(stage=stage, groups=groups, ticket=ticket):
+                self._then(
+                    actor.read_state.remote(stage, self._load(command)),
+                    host,
+                    lambda _: StateRead(host, ticket),
+                    lambda error: HostRefused(host, error),
+                )
             case Restore():
                 self._then(actor.restore.remote(command, self._load(command)), host, None)
             case Forget(stage=stage, groups=groups):

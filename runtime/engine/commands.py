@@ -82,6 +82,19 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadState:
+    """Let `host` read what the store's snapshot has of these key groups, and keep nothing of it.
+
+    It is to take them over: can its newest strategies read what those before them left?
+    """
+
+    host: int
+    stage: str
+    ticket: int
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Let `host` drop the state of key groups that live elsewhere now."""
 
@@ -152,7 +165,7 @@ class Finish:
     completed: bool
 
 
-HostCommand = StartHost | StopHost | Restore | Forget | Send | TakeSnapshot
+HostCommand = StartHost | StopHost | ReadState | Restore | Forget | Send | TakeSnapshot
 """What concerns one host; each host carries its commands out in their order."""
 
 HostsCommand = HostCommand | Switch

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from runtime.engine.commands import Command, Commit, StopHost, Switch
+from runtime.engine.commands import Command, Commit, ReadState, StopHost, Switch
 from runtime.engine.messages import UpgradeRequested
 from runtime.engine.results import Switched
-from runtime.engine.roster import Roster
+from runtime.engine.roster import Roster, Work
+from runtime.engine.routing import shares
 from runtime.engine.stage import Stage
 from runtime.engine.statistics import UpgradeStats
 from runtime.errors import HostDied
+
+READ_ATTEMPTS = 2
+"""So many hosts may die while they read the state that is left to them; then they are given up."""
 
 
 class Handover:
     """From the request of an upgrade until the hosts of its edition have taken over.
 
-    Meanwhile those that work go on; no position is decided on by both. `roster` has the
-    hosts that are to take over.
+    Meanwhile those that work go on; no position is decided on by both. Before the log says
+    that they take over, they have read all the state that is left to them: what they cannot read
+    is found while those that left it are still there. `roster` has the hosts that are to take over.
     """
 
-    def __init__(self, request: UpgradeRequested, working: Roster) -> None:
+    def __init__(self, request: UpgradeRequested, working: Roster, tickets: Iterator[int]) -> None:
         self.roster = working.successor(request.edition)
+        self._tickets = tickets
+        self._unread: set[int] | None = None
+        self._died = 0
         self._since: Mapping[str, int] = {}
         self._request = request
 
@@ -44,6 +52,44 @@ class Handover:
         return bool(self.roster.slots) and all(
             stages[name].has_read(reached[name]) for name in reached
         )
+
+    @property
+    def has_read(self) -> bool:
+        """Whether the hosts have read all the state that is left to them."""
+        return self._unread is not None and not self._unread
+
+    def read_state(self, stages: Mapping[str, Stage]) -> list[Command]:
+        """Have the hosts read what snapshots reflect of the stages that change, each a share."""
+        serving = self.roster.serving.values()
+        if self._unread is not None or not serving:
+            return []
+        stored = [name for name in self._request.changes if stages[name].stored]
+        commands: list[Command] = []
+        for host, groups in shares(serving).items() if stored else ():
+            for name in stored:
+                ticket = next(self._tickets)
+                commands.append(ReadState(host, name, ticket, groups))
+                self.roster.gave(host, ticket, Work(name))
+        self._unread = {one.ticket for one in commands if isinstance(one, ReadState)}
+        return commands
+
+    def read(self, ticket: int) -> None:
+        """A host has read a share."""
+        if self._unread is not None:
+            self._unread.discard(ticket)
+
+    def read_anew(self) -> None:
+        """What was read is not all that is left, or not all of it was: it is read once more."""
+        self._unread = None
+
+    def drop(self, host: int) -> list[Command]:
+        """A host is lost; raises `HostDied` when they die again and again."""
+        self.read_anew()
+        if self.roster.working_on(host) is not None:
+            self._died += 1
+        if self._died >= READ_ATTEMPTS:
+            raise HostDied(f"{self._died} hosts died while they read the state that is left")
+        return [StopHost(host, gently=False), *self.roster.drop(host)]
 
     def take_over(self, stages: Mapping[str, Stage], working: Roster, commit: int) -> list[Command]:
         """What records, as `commit`, where they take over, and ends the hosts that work.
@@ -80,7 +126,8 @@ class Handover:
 class Upgrades:
     """The upgrade of a run that is under way, `over`, and how the last one asked for ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, tickets: Iterator[int]) -> None:
+        self._tickets = tickets
         self.over: Handover | None = None
         self._last: UpgradeStats | None = None
         self._recorded = -1
@@ -94,22 +141,36 @@ class Upgrades:
         """Start the hosts that are to take over, unless an upgrade is under way."""
         if self.over is not None:
             return []
-        self.over = Handover(request, working)
+        self.over = Handover(request, working, self._tickets)
         return self.over.start()
 
     def has(self, host: int) -> bool:
         """Whether it is one of the hosts that are to take over."""
         return self.over is not None and self.over.has(host)
 
+    def tick(self, now: float) -> list[Command]:
+        """Time has passed; hosts that read for too long are not waited for."""
+        over = self.over
+        if over is None:
+            return []
+        if over.roster.tick(now):
+            return self.give_up("refused", "its hosts did not read the state left to them in time")
+        return over.roster.fill()
+
     def due(self, stages: Mapping[str, Stage]) -> bool:
         """Whether nothing more is to be taken in until hosts have taken over."""
         return self.over is not None and self.over.due(stages)
+
+    def read(self, ticket: int) -> None:
+        """A host that is to take over has read a share of what is left to it."""
+        if self.over is not None:
+            self.over.read(ticket)
 
     def lose(self, host: int) -> list[Command]:
         """One of the hosts died before it took over; if they die again and again, that is all."""
         assert self.over is not None, "it was one of them"
         try:
-            return [StopHost(host, gently=False), *self.over.roster.drop(host)]
+            return self.over.drop(host)
         except HostDied as error:
             return self.give_up("refused", str(error))
 

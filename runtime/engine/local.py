@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from runtime.engine.commands import (
     Forget,
     HostsCommand,
+    ReadState,
     Restore,
     Send,
     StartHost,
@@ -16,7 +17,8 @@ from runtime.engine.commands import (
     TakeSnapshot,
 )
 from runtime.engine.host import Host
-from runtime.engine.messages import HostAnswered, HostReady, HostRefused, SnapshotTaken
+from runtime.engine.inheritance import heir, refuse_unreadable
+from runtime.engine.messages import HostAnswered, HostReady, HostRefused, SnapshotTaken, StateRead
 from runtime.engine.plan import RunPlan, build_host, signers
 from runtime.engine.results import Results
 from runtime.engine.runner import Load, Post
@@ -51,6 +53,8 @@ class LocalHosts:
                 self._editions.pop(command.host, None)
             case Switch():
                 self._switch(command)
+            case ReadState():
+                self._read_state(command)
             case Restore():
                 parts = self._load(command)
                 self._hosts[command.host].restore(command, parts)
@@ -81,6 +85,16 @@ class LocalHosts:
         for host, edition in self._editions.items():
             if edition == command.edition:
                 self._hosts[host] = build_host(plan)
+
+    def _read_state(self, command: ReadState) -> None:
+        host = command.host
+        try:
+            inheriting = heir(self._plans[self._editions[host]])
+            refuse_unreadable(inheriting, command.stage, self._load(command))
+        except LucentError as error:
+            self._post(HostRefused(host, error))
+        else:
+            self._post(StateRead(host, command.ticket))
 
     def _decide(self, command: Send) -> None:
         host = self._hosts[command.host]

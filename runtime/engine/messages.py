@@ -72,7 +72,7 @@ class HostLost:
 
 @dataclass(frozen=True, slots=True)
 class HostRefused:
-    """A host cannot be started: what it is to decide with cannot be loaded."""
+    """A host cannot decide: what it is to do so with cannot be loaded, or cannot read state."""
 
     host: int
     error: LucentError
@@ -104,6 +104,14 @@ class SnapshotTaken:
     host: int
     ticket: int
     parts: dict[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class StateRead:
+    """A host could read the state that it was to read."""
+
+    host: int
+    ticket: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +199,7 @@ Message = (
     | HostRefused
     | HostAnswered
     | SnapshotTaken
+    | StateRead
     | Committed
     | Tick
     | ScaleTo

@@ -88,6 +88,11 @@ class Routing:
         self.whole = bool((self.hosts != NOWHERE).all())
 
 
+def shares(hosts: Iterable[int]) -> dict[int, Groups]:
+    """All groups, spread over `hosts`."""
+    return _by_host(assignment(sorted(hosts)), np.ones(GROUPS, np.bool_))
+
+
 def _by_host(hosts: NDArray[np.int32], chosen: NDArray[np.bool_]) -> dict[int, Groups]:
     return {
         host: tuple(np.flatnonzero(chosen & (hosts == host)).tolist())

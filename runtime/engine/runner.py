@@ -19,6 +19,7 @@ from runtime.engine.commands import (
     HostsCommand,
     Pull,
     ReadHeld,
+    ReadState,
     Restore,
     Switch,
 )
@@ -39,8 +40,8 @@ from runtime.errors import FeedError
 Post = Callable[[Message | Exception], None]
 """Puts a message, or the error that ended a helper, into the runner's inbox."""
 
-Load = Callable[[Restore], Mapping[int, bytes]]
-"""The parts of the store's snapshot that a `Restore` wants."""
+Load = Callable[[ReadState | Restore], Mapping[int, bytes]]
+"""The parts of the store's snapshot that a command is about."""
 
 ReadsHeld = Callable[[ReadHeld], tuple[pa.RecordBatch, ...]]
 """What the log holds of a parked aggregate."""

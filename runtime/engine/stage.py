@@ -40,9 +40,10 @@ class Stage:
     A key group's state is always the last durable snapshot and, in their order, the batches
     held since. So a group can be given to any host at any time: the host restores it and is
     given those batches again. `pulled` and `idle` say whether a batch was asked for, and
-    whether the feed had nothing; `ended` that it never will have; `position` is the
-    durable watermark, `parts_ahead` how many parts each host is to have: while the stage keeps
-    up with a live feed, events would only wait longer behind a second.
+    whether the feed had nothing; `ended` that it never will have; `stored` that there is a
+    snapshot; `position` is the durable watermark, `parts_ahead` how many parts each host is
+    to have: while the stage keeps up with a live feed, events would only wait longer behind a
+    second.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Stage:
         self._hunt = Hunt()
         self._batches = Batches()
         self._since = (0, 0, 0)
-        self._stored = bool(spec.cursor)
+        self.stored = bool(spec.cursor)
         self._barrier: Barrier | None = None
         self._sealing: Sealing | None = None
         self._may_move = True
@@ -234,7 +235,7 @@ class Stage:
         for batch in self._batches.release(self._sealing.seq):
             self._retained.give(batch.events, batch.bytes)
             self._hunt.done(batch.seq)
-        self._may_move, self._sealing, self._stored = self._sealing.moving, None, True
+        self._may_move, self._sealing, self.stored = self._sealing.moving, None, True
         self._meter.snapshots += 1
         self.routing.lose_groups(self.quarantine.stale)
         self.quarantine.stale.clear()
@@ -313,7 +314,7 @@ class Stage:
             return None
         self._barrier = None
         self._sealing = Sealing(commit, barrier.seq, barrier.moving)
-        taken = StageSnapshot(barrier.cursor, barrier.parts, whole=not self._stored)
+        taken = StageSnapshot(barrier.cursor, barrier.parts, whole=not self.stored)
         notices = self.quarantine.settle(barrier.seq, self._now)
         return Commit(commit, self.spec.name, (), snapshot=taken, notices=notices)
 
@@ -375,7 +376,7 @@ class Stage:
         chosen[list(groups)] = host
         careful = self._hunt.restored(groups)
         parked = self.quarantine.within(groups)
-        commands: list[Command] = [Restore(host, self.spec.name, groups, self._stored, parked)]
+        commands: list[Command] = [Restore(host, self.spec.name, groups, self.stored, parked)]
         for batch in self._batches:
             for part in self._partitioner.split(batch.rows, chosen).parts:
                 self._meter.again += part.rows.num_rows

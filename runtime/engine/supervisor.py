@@ -46,6 +46,7 @@ from runtime.engine.messages import (
     ResumeRequested,
     ScaleTo,
     SnapshotTaken,
+    StateRead,
     StopRequested,
     Tick,
     UpgradeRequested,
@@ -81,7 +82,7 @@ class Supervisor:
     ) -> None:
         tickets = count()
         self._roster = Roster(pooling)
-        self._upgrades = Upgrades()
+        self._upgrades = Upgrades(tickets)
         self._autoscaler = None if scaling is None else Autoscaler(scaling)
         self._stages = {s.name: Stage(s, limits, snapshot_events, tickets) for s in stages}
         self._watermarks = dict.fromkeys(self._stages, -1)
@@ -232,6 +233,10 @@ class Supervisor:
                 self._stopping = True
             case UpgradeWithdrawn():
                 return self._upgrades.give_up("withdrawn", "")
+            case StateRead():
+                for roster in self._rosters:
+                    roster.answered(message.host, message.ticket)
+                self._upgrades.read(message.ticket)
             case FeedReady():
                 self._stages[message.stage].idle = False
         return []
@@ -240,9 +245,7 @@ class Supervisor:
         commands: list[Command] = []
         for host in self._roster.tick(tick.now):
             commands += self._lose(host)
-        for over in self._rosters[1:]:
-            over.tick(tick.now)
-            commands += over.fill()
+        commands += self._upgrades.tick(tick.now)
         if all(stage.settled(self._roster.slots) for stage in self._stages.values()):
             commands += self._roster.fill()
         for stage in self._stages.values():
@@ -283,13 +286,17 @@ class Supervisor:
     def _switch(self) -> list[Command]:
         """Bring the upgrade under way a step further, if it is due."""
         over, stages = self._upgrades.over, self._stages
-        if over is None or not over.due(stages) or self._pending:
+        if over is None or not over.due(stages):
             return []
         each = stages.values()
-        if not all(s.quiet for s in each) or all(s.finished for s in each):
+        if self._pending or not all(s.quiet for s in each) or all(s.finished for s in each):
+            over.read_anew()
             return []
         if not all(stage.reflected for stage in each):
             return self._reflect()
+        commands = over.read_state(stages)
+        if not over.has_read:
+            return commands
         number, self._next_commit = self._next_commit, self._next_commit + 1
         commands = self._upgrades.take_over(stages, self._roster, number)
         self._roster = over.roster

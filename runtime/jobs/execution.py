@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from runtime.engine.commands import Restore
+from runtime.engine.commands import ReadState, Restore
 from runtime.engine.committer import Committer
 from runtime.engine.cursor import read_stage_cursor
 from runtime.engine.held import held_batches, in_quarantine
@@ -276,8 +276,8 @@ def _end(
 
 
 def _loader(store: EventStore, plan: RunPlan) -> Load:
-    def load(command: Restore) -> Mapping[int, bytes]:
-        if not command.stored:
+    def load(command: ReadState | Restore) -> Mapping[int, bytes]:
+        if isinstance(command, Restore) and not command.stored:
             return {}
         snapshot = store.snapshot(f"{plan.run}/{command.stage}", command.groups)
         return {} if snapshot is None else snapshot.parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from runtime.engine.inheritance import heir, refuse_unreadable
 from runtime.engine.messages import UpgradeRequested
 from runtime.engine.plan import UNDECIDED, RunPlan, columns_of
 from runtime.errors import RunConflict
@@ -12,7 +13,6 @@ from runtime.events import StrategyUpgraded
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
 from runtime.jobs.editions import History, upgrades_of
-from runtime.jobs.inheritance import heir, refuse_unreadable
 from runtime.jobs.planning import appoint, plan_run
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
+from runtime.engine.inheritance import left
 from runtime.engine.plan import RunPlan
 from runtime.engine.runner import Hosts, Post
 from runtime.engine.supervisor import Supervisor
 from runtime.errors import RunConflict
 from runtime.identity import SigningKey
 from runtime.jobs.config import RunConfig
-from runtime.jobs.inheritance import left
 from runtime.jobs.proposal import Proposal, Question, heard_by
 from runtime.jobs.upgrade import decided_until, history_of
 from runtime.store import EventStore

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.engine.cursor import read_stage_cursor
+from runtime.engine.inheritance import heir, left, refuse_unreadable
 from runtime.engine.plan import RunPlan
 from runtime.errors import RunConflict
 from runtime.events import RunCompleted, RunPaused, StrategyUpgraded, read_metadata, run_stream
@@ -19,7 +20,6 @@ from runtime.jobs.editions import (
     told,
     upgrades_of,
 )
-from runtime.jobs.inheritance import heir, left, refuse_unreadable
 from runtime.jobs.journal import started_runs
 from runtime.store import EventStore
 

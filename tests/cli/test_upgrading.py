@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -44,16 +45,26 @@ def write_mine(directory: Path, version: str) -> None:
     (directory / "mine.py").write_text(MINE.format(version=version))
 
 
+@contextmanager
+def started(directory: Path, *changes: tuple[str, str]) -> Iterator[Going]:
+    """A run of minutes, of a strategy in a file beside its config, in which `changes` are made."""
+    config = write_long(directory)
+    agent = 'name = "mine"\nstrategy = "mine:Mine"\nlistens = ["PoolRateObserved"]'
+    for before, after in (('agent = "yield-scout"', agent), *changes):
+        config.write_text(config.read_text().replace(before, after))
+    write_mine(directory, "1")
+    run = Going.start(directory)
+    try:
+        yield run
+    finally:
+        run.kill()
+
+
 @pytest.fixture
 def going(tmp_path: Path) -> Iterator[Going]:
-    """A run of minutes, of a strategy in a file beside its config."""
-    config = write_long(tmp_path)
-    agent = 'name = "mine"\nstrategy = "mine:Mine"\nlistens = ["PoolRateObserved"]'
-    config.write_text(config.read_text().replace('agent = "yield-scout"', agent))
-    write_mine(tmp_path, "1")
-    started = Going.start(tmp_path)
-    yield started
-    started.kill()
+    """Such a run as it is."""
+    with started(tmp_path) as run:
+        yield run
 
 
 def decided(store: Path) -> dict[str, tuple[int, int]]:
@@ -114,6 +125,25 @@ def test_what_cannot_be_loaded_is_told_and_the_run_goes_on(going: Going) -> None
     assert "decides with what this config says already" in again.err
     status = going.status()
     assert (status["phase"], status["upgrade"]) == ("running", None)
+
+
+@pytest.mark.ray
+def test_what_cannot_read_the_state_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
+    late = ('name = "long"', 'name = "long"\nsnapshot_events = 100000000')
+    with started(tmp_path, late, ("batch = 64", "batch = 512")) as going:
+        write_mine(tmp_path, "2")
+        mine = tmp_path / "mine.py"
+        mine.write_text(mine.read_text().replace("count: int = 0", 'count: str = ""'))
+        ended = going.lucent("upgrade", "long.toml", "--rolling")
+        assert ended.code == 2
+        assert "agent 'mine', aggregate 'pool-" in ended.err
+        assert "does not fit state Seen: Expected `str`, got `int`" in ended.err
+        stands = going.status()["upgrade"]
+        assert stands["state"] == "refused", "its hosts were there when it was found"
+        write_mine(tmp_path, "1")
+        assert going.lucent("stop", "long").code == 0
+        assert going.end().code == 130
+    assert set(decided(tmp_path / "long.db")) == {"1"}
 
 
 @pytest.mark.ray

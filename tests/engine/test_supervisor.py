@@ -14,6 +14,7 @@ from runtime.engine.commands import (
     Forget,
     Pull,
     ReadHeld,
+    ReadState,
     Restore,
     Send,
     StartHost,
@@ -29,6 +30,7 @@ from runtime.engine.messages import (
     DrainRequested,
     FeedEnded,
     FeedIdle,
+    FeedReady,
     HeldRead,
     HostAnswered,
     HostLost,
@@ -39,6 +41,7 @@ from runtime.engine.messages import (
     ResumeRequested,
     ScaleTo,
     SnapshotTaken,
+    StateRead,
     StopRequested,
     Tick,
     UpgradeRequested,
@@ -49,7 +52,7 @@ from runtime.engine.roster import START_ATTEMPTS, Pooling
 from runtime.engine.simulation.feed import rows_of
 from runtime.engine.spec import StageSpec
 from runtime.engine.supervisor import NEVER, Supervisor
-from runtime.errors import ConfigError, HostDied, ReplayDiverged
+from runtime.errors import ConfigError, HostDied, ReplayDiverged, StateInvalid
 from runtime.events import StrategyUpgraded
 
 KEYS = [f"key-{number}" for number in range(40)]
@@ -480,6 +483,7 @@ class TestUpgrade:
         assert len(driven.ordered(StartHost)) == 1
         (first,) = self.ask(driven)
         driven.tell(FeedIdle("one"), HostReady(first), Committed(2, 0))
+        driven.tell(StateRead(first, driven.ordered(ReadState)[0].ticket))
         assert [stop.host for stop in driven.ordered(StopHost)] == [0, 1]
         (spare,) = driven.ordered(StartHost)
         assert spare.edition == 1
@@ -493,6 +497,75 @@ class TestUpgrade:
         stands = driven.supervisor.upgrade
         assert stands is not None
         assert (stands.state, stands.why) == ("refused", "no such class")
+
+    def reading(self, driven: Driven) -> list[ReadState]:
+        """Have a snapshot left behind, and hosts that are to take over about to read it."""
+        sends = driven.batch(KEYS, 40)
+        self.ready(driven)
+        driven.tell(*map(answer, sends), Committed(0, 0), FeedIdle("one"))
+        driven.tell(*map(taken, driven.ordered(TakeSnapshot)))
+        driven.tell(Committed(1, 0))
+        return driven.ordered(ReadState)
+
+    def test_hosts_read_all_that_is_left_before_they_take_over(self, driven: Driven) -> None:
+        reads = self.reading(driven)
+        assert {read.host for read in reads} == {2, 3}
+        assert sorted(group for read in reads for group in read.groups) == list(range(256))
+        driven.tell(StateRead(2, reads[0].ticket))
+        assert not driven.ordered(Switch)
+        driven.tell(StateRead(3, reads[1].ticket))
+        (switch,) = driven.ordered(Switch)
+        assert dict(switch.since) == {"one": 40}
+
+    def test_one_that_cannot_read_it_ends_the_upgrade_only(self, driven: Driven) -> None:
+        reads = self.reading(driven)
+        driven.tell(StateRead(2, reads[0].ticket), HostRefused(3, StateInvalid("cannot be read")))
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert (stands.state, stands.why, stands.since) == ("refused", "cannot be read", {})
+        assert [stop.host for stop in driven.ordered(StopHost)] == [2, 3]
+        assert not driven.ordered(Commit)
+        assert driven.tell(FeedReady("one")) == [Pull("one", 40)], "those that work go on"
+
+    def test_one_that_dies_while_it_reads_is_replaced_and_all_is_read_anew(
+        self, driven: Driven
+    ) -> None:
+        first = self.reading(driven)
+        driven.tell(HostLost(2))
+        again = driven.ordered(ReadState)
+        assert {read.host for read in again} == {3}
+        assert {one.ticket for one in first}.isdisjoint(one.ticket for one in again)
+        driven.tell(HostLost(3))
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert stands.state == "refused"
+        assert stands.why == "2 hosts died while they read the state that is left"
+
+    def test_one_that_reads_for_too_long_ends_the_upgrade_only(self, driven: Driven) -> None:
+        self.reading(driven)
+        driven.tell(Tick(1000.0))
+        stands = driven.supervisor.upgrade
+        assert stands is not None
+        assert stands.state == "refused"
+        assert "in time" in stands.why
+
+    def test_what_a_release_comes_to_meanwhile_is_read_too(self) -> None:
+        driven, who = Driven(Pooling(1)).staffed(), Who("one", "a")
+        (send,) = driven.batch(["a", "a"], 2)
+        (first,) = self.ask(driven)
+        driven.tell(HostReady(first), parked(send, 0), Committed(0, 0), FeedIdle("one"))
+        driven.tell(taken(driven.ordered(TakeSnapshot)[0]), Committed(1, 1))
+        (read,) = driven.ordered(ReadState)
+        driven.tell(ReleaseRequested(who, drop=False))
+        driven.tell(StateRead(first, read.ticket))
+        assert not driven.ordered(Switch)
+        driven.tell(HeldRead("one", who, (rows_of(["a", "a"], [0, 1]),)))
+        (released,), (barrier,) = driven.ordered(Send), driven.ordered(TakeSnapshot)
+        assert released.host == 0, "by the host that works"
+        driven.tell(answer(released), taken(barrier), Committed(4, 4))
+        (again,) = driven.ordered(ReadState)
+        driven.tell(StateRead(first, again.ticket))
+        assert driven.ordered(Switch)
 
     def test_one_that_is_withdrawn_ends_and_the_next_can_be_asked_for(self, driven: Driven) -> None:
         (first,) = self.ask(driven)

@@ -243,6 +243,20 @@ def test_a_state_that_cannot_be_read_on_is_refused(tmp_path: Path) -> None:
     assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
 
 
+def test_a_state_that_no_snapshot_held_yet_is_read_before_hosts_take_over(tmp_path: Path) -> None:
+    ended = rolled(tmp_path / "one", agents(EVERY, "WatchOtherwise"), after=2)
+    assert not ended.refused, "there was nothing to be read when it was asked for"
+    assert ended.upgrade is not None
+    assert (ended.upgrade.state, ended.upgrade.since) == ("refused", {})
+    assert "agent 'watcher', aggregate '" in ended.upgrade.why
+    assert "does not fit state SeenOtherwise" in ended.upgrade.why
+    assert ended.outcome.completed
+    assert kinds(ended.outcome.store) == ["RunStarted", "RunCompleted"]
+    (tmp_path / "two").mkdir()
+    write_rates(tmp_path / "two" / "rates.parquet", 100)
+    assert ended.outcome.root == run_in(tmp_path / "two", **agents(EVERY_SECOND)).root
+
+
 def test_who_hears_whom_is_not_changed_while_a_run_goes_on(tmp_path: Path) -> None:
     write_rates(tmp_path / "rates.parquet", 100)
 

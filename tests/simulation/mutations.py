@@ -295,6 +295,11 @@ def switch_recorded_elsewhere(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Handover, "_record", later)
 
 
+def state_left_unread(patch: pytest.MonkeyPatch) -> None:
+    """Hosts take over before they have read the state that is left to them."""
+    patch.setattr(Handover, "has_read", True)
+
+
 MUTATIONS: tuple[Plant, ...] = (
     barrier_outlives_a_host,
     batches_not_given_again,
@@ -316,6 +321,7 @@ MUTATIONS: tuple[Plant, ...] = (
     results_passed_before_they_are_due,
     resumed_from_the_checkpoint,
     snapshot_without_its_position,
+    state_left_unread,
     state_not_restored,
     switch_not_recorded,
     switch_recorded_elsewhere,

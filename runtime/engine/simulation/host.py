@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow as pa
 from runtime.engine.commands import (
     Command,
     Forget,
+    ReadState,
     Restore,
     Send,
     StartHost,
@@ -20,10 +21,19 @@ from runtime.engine.commands import (
 )
 from runtime.engine.ipc import write_ipc
 from runtime.engine.keygroups import key_group
-from runtime.engine.messages import HostAnswered, HostReady, Message, SnapshotTaken
+from runtime.engine.messages import (
+    HostAnswered,
+    HostReady,
+    HostRefused,
+    Message,
+    SnapshotTaken,
+    StateRead,
+)
 from runtime.engine.results import GroupResult, Held, Parked, Results, Sealed, Who
+from runtime.engine.simulation.laws import LawBroken
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import Cell, Died, Editions, Poisoned, edition_at
+from runtime.errors import StateInvalid
 
 RETRIES = (0.5, 2)
 """After how long, and how often, what is poison at an odd position asks to be tried again."""
@@ -31,7 +41,10 @@ RETRIES = (0.5, 2)
 
 @dataclass(slots=True)
 class SimulatedHost:
-    """Decides, parks, restores, snapshots and forgets as `runtime.engine.host.Host` does."""
+    """Decides, parks, restores, snapshots and forgets as `runtime.engine.host.Host` does.
+
+    In the stages it is `blind` in, its edition cannot read what those before it left.
+    """
 
     number: int
     run: str
@@ -40,6 +53,7 @@ class SimulatedHost:
     deadly: frozenset[int]
     editions: Editions
     edition: int = 0
+    blind: frozenset[str] = frozenset()
     inbox: deque[Command] = field(default_factory=deque)
     cells: dict[Who, Cell] = field(default_factory=dict)
     parked: dict[Who, int] = field(default_factory=dict)
@@ -51,6 +65,8 @@ class SimulatedHost:
         match command:
             case StartHost():
                 return HostReady(self.number)
+            case ReadState():
+                return self._read_state(command)
             case Restore():
                 self._restore(command)
             case Forget():
@@ -141,11 +157,11 @@ class SimulatedHost:
                 events.append(one)
 
     def _snapshot(self, command: TakeSnapshot) -> dict[int, bytes]:
-        found: dict[int, list[tuple[str, int, str]]] = defaultdict(list)
+        found: dict[int, list[tuple[str, int, str, int]]] = defaultdict(list)
         for (stage, aggregate), cell in self.cells.items():
             group = key_group(aggregate)
             if stage == command.stage and group in command.groups:
-                found[group].append((aggregate, cell.revision, cell.digest.hex()))
+                found[group].append((aggregate, cell.revision, cell.digest.hex(), cell.edition))
         return {group: json.dumps(cells).encode() for group, cells in found.items()}
 
     def _restore(self, command: Restore) -> None:
@@ -153,11 +169,21 @@ class SimulatedHost:
         self.parked.update(command.parked)
         if not command.stored:
             return
+        for aggregate, cell in self._left(command):
+            if command.stage in self.blind and cell.edition < len(self.editions[command.stage]):
+                raise LawBroken(f"{command.stage} went on with state that it cannot read")
+            self.cells[Who(command.stage, aggregate)] = cell
+
+    def _read_state(self, command: ReadState) -> Message:
+        if command.stage in self.blind and any(self._left(command)):
+            return HostRefused(self.number, StateInvalid(f"cannot read what {command.stage} left"))
+        return StateRead(self.number, command.ticket)
+
+    def _left(self, command: ReadState | Restore) -> Iterator[tuple[str, Cell]]:
         parts = self.store.parts(f"{self.run}/{command.stage}", command.groups)
         for part in parts.values():
-            for aggregate, revision, digest in json.loads(part):
-                cell = Cell(revision, bytes.fromhex(digest))
-                self.cells[Who(command.stage, aggregate)] = cell
+            for aggregate, revision, digest, edition in json.loads(part):
+                yield aggregate, Cell(revision, bytes.fromhex(digest), edition)
 
     def _forget(self, stage: str, groups: tuple[int, ...]) -> None:
         def kept(who: Who) -> bool:

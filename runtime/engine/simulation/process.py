@@ -35,6 +35,7 @@ from runtime.engine.messages import (
     Message,
     ReleaseRequested,
     SnapshotTaken,
+    StateRead,
     Tick,
     UpgradeRequested,
     UpgradeWithdrawn,
@@ -61,6 +62,10 @@ AHEAD = 16
 
 RETRIES = 6
 """So often a failed write is tried again before the process gives up."""
+
+
+ANSWERS = (HostAnswered, SnapshotTaken, StateRead)
+"""What hosts answer to what they are given."""
 
 
 class Watch(Protocol):
@@ -108,6 +113,7 @@ class Process:
             self._feeds["s1"] = SimulatedDecisions("s1", "s0", store, cursors["s1"])
         self.hosts: dict[int, SimulatedHost] = {}
         self._editions: dict[int, Editions] = {0: store.editions(RUN)}
+        self._blind: dict[int, frozenset[str]] = {}
         self.mailbox: list[Message] = []
         self._pulls: list[Pull] = []
         self._commits: deque[Commit] = deque()
@@ -169,8 +175,11 @@ class Process:
         ]
         self.mailbox.append(HostLost(number))
 
-    def upgrade(self, size: int) -> None:
-        """Ask for another edition of the strategies of some stages, if none is under way."""
+    def upgrade(self, size: int, *, blind: bool = False) -> None:
+        """Ask for another edition of the strategies of some stages, if none is under way.
+
+        `blind`: it cannot read the state that is left to it.
+        """
         stands = self.supervisor.upgrade
         asked = any(isinstance(message, UpgradeRequested) for message in self.mailbox)
         if asked or (stands is not None and stands.state in ("preparing", "switching")):
@@ -178,6 +187,7 @@ class Process:
         edition = len(self._editions)
         self._editions[edition] = self._store.editions(RUN)
         changes = {name: (_change(name, edition),) for name in [*self._feeds][: 1 + size % 2]}
+        self._blind[edition] = frozenset(changes) if blind else frozenset()
         reached = {name: self._store.reached(name) for name in changes}
         self.mailbox.append(UpgradeRequested(edition, changes, reached, {}))
 
@@ -204,13 +214,13 @@ class Process:
 
     def lose_answer(self) -> None:
         """An answer of a host gets lost, though the host lives."""
-        answers = [m for m in self.mailbox if isinstance(m, HostAnswered | SnapshotTaken)]
+        answers = [m for m in self.mailbox if isinstance(m, ANSWERS)]
         if answers:
             self.mailbox.remove(self._rng.choice(answers))
 
     def repeat_answer(self) -> None:
         """An answer of a host comes twice."""
-        answers = [m for m in self.mailbox if isinstance(m, HostAnswered | SnapshotTaken)]
+        answers = [m for m in self.mailbox if isinstance(m, ANSWERS)]
         if answers:
             self.mailbox.append(self._rng.choice(answers))
 
@@ -260,9 +270,16 @@ class Process:
         self.mailbox.append(Committed(number, self._store.size))
 
     def _start(self, command: StartHost) -> None:
-        editions = self._editions[command.edition]
+        edition = command.edition
         host = SimulatedHost(
-            command.host, RUN, self._store, self._poison, self._deadly, editions, command.edition
+            command.host,
+            RUN,
+            self._store,
+            self._poison,
+            self._deadly,
+            self._editions[edition],
+            edition,
+            self._blind.get(edition, frozenset()),
         )
         host.inbox.append(command)
         self.hosts[command.host] = host

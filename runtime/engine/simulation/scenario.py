@@ -13,6 +13,7 @@ FAULTS = (
     "kill",
     "kill-in-snapshot",
     "kill-in-restore",
+    "kill-in-reading",
     "crash",
     "zombie",
     "stop",
@@ -29,17 +30,19 @@ FAULTS = (
     "cure",
     "upgrade",
     "upgrade-refused",
+    "upgrade-unreadable",
     "upgrade-withdrawn",
 )
 """What can befall a run.
 
-`kill` a host (also while it takes a snapshot or restores state); `crash` the whole process;
-`zombie`: another process takes the run over while the first goes on; `stop` it in an orderly
-way and start it again; `scale` it; the store fails, or does what it is told and fails to
-say so, or is slow, or its disk is full for long; a feed gives nothing for a while; the
-clock leaps; a host's answer is lost, or comes twice; what is in
-quarantine is released; the strategy is cured of what was poison to it; another edition of the
-strategy is to take over, or cannot be loaded where it should, or is not wanted any more.
+`kill` a host (also while it takes a snapshot, restores state or reads what is left to it);
+`crash` the whole process; `zombie`: another process takes the run over while the first goes on;
+`stop` it in an orderly way and start it again; `scale` it; the store fails, or does what it is
+told and fails to say so, or is slow, or its disk is full for long; a feed gives nothing for a
+while; the clock leaps; a host's answer is lost, or comes twice; what is in quarantine is
+released; the strategy is cured of what was poison to it; another edition of the strategy is to
+take over, or cannot be loaded where it should, or cannot read the state that is left to it, or
+is not wanted any more.
 """
 
 ENDS = frozenset({"crash", "zombie", "stop", "disk-full"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from runtime.engine.commands import Restore, TakeSnapshot
+from runtime.engine.commands import ReadState, Restore, TakeSnapshot
 from runtime.engine.messages import ScaleTo, StopRequested
 from runtime.engine.simulation.feed import rows_of
 from runtime.engine.simulation.laws import LawBroken, Laws
@@ -108,8 +108,10 @@ class World:
                 process.stalled = 20 * fault.size
             case "time-leaps":
                 process.tick(10.0 * fault.size)
-            case "upgrade":
-                process.upgrade(fault.size)
+            case "upgrade" | "upgrade-unreadable":
+                process.upgrade(fault.size, blind=fault.kind != "upgrade")
+            case "kill-in-reading":
+                process.doomed = ReadState
             case "cure":
                 self.store.cured = True
             case _ if fault.kind in _PLAIN:

@@ -134,6 +134,11 @@ def _print_verdict(verdict: Verdict) -> None:
         say(f"run {run}: root {root}")
         if run in verdict.unfinished:
             say(f"run {run} is not complete: {verdict.unfinished[run]}")
+    for stream, edited in islice(verdict.edited, MOST_NAMED):
+        what = f"agent {plain(edited.agent)} went on with another file of its strategy"
+        say(f"{plain(stream)} {edited.revision}: {what}, under the same version")
+    if len(verdict.edited) > MOST_NAMED:
+        say(f"and so {len(verdict.edited) - MOST_NAMED:,} times more")
     if not verdict.pinned:
         say("Keys were taken from the log itself; pin them with --trust to know its author.")
 

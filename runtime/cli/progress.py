@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 
 from rich.progress import (
@@ -11,8 +12,9 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
-from runtime.cli.screen import errors
+from runtime.cli.screen import errors, printable
 from runtime.engine.supervisor import NEVER
 from runtime.errors import LucentError
 from runtime.feeds import row_count
@@ -21,13 +23,13 @@ from runtime.jobs.control import Status
 
 
 class RunProgress:
-    """A bar of the observations taken in, and what each stage has decided.
+    """A bar of the observations taken in, and what each stage has decided; and notes above it.
 
-    Written to standard error, and only to a terminal.
+    Written to standard error, the bar only to a terminal.
     """
 
     def __init__(self, config: RunConfig) -> None:
-        self._run, self._address = config.run.name, ""
+        self._run, self._told = config.run.name, set[str]()
         self._total = _total(config)
         self._progress = Progress(
             SpinnerColumn(),
@@ -54,10 +56,10 @@ class RunProgress:
 
     def show(self, status: Status) -> None:
         """Show how the run stands, and once where other processes find it."""
-        if status.address != self._address and status.address and errors.is_terminal:
-            self._address = status.address
+        if status.address:
             watch = f"to watch it: lucent status {self._run} --watch"
-            self._progress.console.print(f"On Ray at {self._address}; {watch}", soft_wrap=True)
+            self._tell(f"On Ray at {status.address}; {watch}")
+        self.note(status.notes)
         positions = [s.position for s in status.stages.values() if s.position < NEVER]
         decisions = sum(stats.decisions for stats in status.stages.values())
         read = max(positions, default=0)
@@ -68,6 +70,16 @@ class RunProgress:
             completed=read,
             done=f"{read:,}{of} events, {decisions:,} decisions" if status.stages else "",
         )
+
+    def note(self, notes: Iterable[str]) -> None:
+        """Tell each note that was not told yet."""
+        for note in notes:
+            self._tell(note, "yellow")
+
+    def _tell(self, text: str, style: str = "") -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._progress.console.print(Text(printable(text), style), soft_wrap=True)
 
 
 def _total(config: RunConfig) -> int | None:

@@ -98,6 +98,7 @@ def run_loaded(
     job = prepare(config, upgrade=upgrade)
     with RunProgress(config) as progress:
         outcome = run_job(job, progress.show)
+        progress.note(outcome.notes)
     print_summary(outcome, config)
     if outcome.parked:
         count = f"{outcome.parked:,} aggregate{'' if outcome.parked == 1 else 's'}"

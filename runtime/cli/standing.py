@@ -39,7 +39,8 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
     `total`, `smallest`, `largest`), `snapshots`, `again` (events given again), `parked` (how
     many aggregates are in quarantine), `lost` (key groups without a host); `quarantine`: a
     list of `stage`, `agent`, `aggregate`; `upgrade`: the last rolling one, null without: its
-    `edition`, `state` (`preparing`, `switching`, `done`, `refused`), `why`, `since` (by stage).
+    `edition`, `state` (`preparing`, `switching`, `done`, `refused`), `why`, `since` (by stage);
+    `notes`: what there is to be known of how the run began.
     """
     return {
         "run": run,
@@ -53,6 +54,7 @@ def as_json(run: str, address: str, status: Status) -> dict[str, Any]:
             for who in sorted(parked)
         ],
         "upgrade": None if status.upgrade is None else asdict(status.upgrade),
+        "notes": [*status.notes],
     }
 
 
@@ -72,6 +74,7 @@ def shown(run: str, address: str, status: Status) -> RenderableType:
         parts.append(Text(f"\nIn quarantine: {printable(named)}{more}", "yellow"))
     if status.upgrade is not None:
         parts.append(Text(f"\nUpgrade {_upgrade(status.upgrade)}"))
+    parts.extend(Text(f"\n{printable(note)}", "yellow") for note in status.notes)
     return Group(*parts)
 
 

@@ -30,6 +30,10 @@ class RunStarted(Lifecycle):
     signing_block: int = Field(
         1, description="decisions of a stream on so many positions share one signature"
     )
+    code: dict[str, str] = Field(
+        default_factory=dict,
+        description="SHA-256 of the file of each agent's strategy; not in the id",
+    )
 
     @field_validator("agents", "feeds")
     @classmethod
@@ -48,6 +52,9 @@ class RunResumed(Lifecycle):
     refused_snapshots: tuple[str, ...] = Field(
         (), description="what is wrong with snapshots that were not used"
     )
+    code: dict[str, str] = Field(
+        default_factory=dict, description="as in RunStarted, by now: a file may have been edited"
+    )
 
 
 class StrategyUpgraded(Lifecycle):
@@ -64,6 +71,7 @@ class StrategyUpgraded(Lifecycle):
     parameters: dict[str, Any]
     parametersDigest: str  # noqa: N815 (as it is spelt in RunStarted)
     reference: str = Field("", description="module:Class of the strategy, as it was loaded")
+    code: str = Field("", description="SHA-256 of its file")
 
 
 class RunPaused(Lifecycle):

@@ -28,7 +28,7 @@ class Status:
     """How a run stands: its phase, each stage by name, its hosts, what is in quarantine.
 
     `upgrade` is the last rolling one that was asked for; `address` is the host:port of the Ray
-    that it runs on, where that is told.
+    that it runs on, where that is told; `notes` is what its user is to be told of how it began.
     """
 
     phase: str = "starting"
@@ -37,6 +37,7 @@ class Status:
     parked: Mapping[str, Sequence[Who]] = field(default_factory=dict)
     upgrade: UpgradeStats | None = None
     address: str = ""
+    notes: Sequence[str] = ()
 
 
 class RunControl:
@@ -49,6 +50,7 @@ class RunControl:
         self._asked: list[Message] = []
         self._stopped = False
         self._phase = Status().phase
+        self._notes: tuple[str, ...] = ()
 
     @property
     def stopped(self) -> bool:
@@ -58,6 +60,10 @@ class RunControl:
     def enter(self, phase: str) -> None:
         """Tell what is under way before the run has begun."""
         self._phase = phase
+
+    def note(self, notes: tuple[str, ...]) -> None:
+        """Tell what its user is to know before the run goes on."""
+        self._notes = notes
 
     def attach(self, runner: Runner, supervisor: Supervisor, going: Going) -> None:
         """The run has begun."""
@@ -100,10 +106,16 @@ class RunControl:
     def status(self) -> Status:
         """How the run stands."""
         if self._supervisor is None:
-            return Status(self._phase)
+            return Status(self._phase, notes=self._notes)
         supervisor = self._supervisor
-        stages, hosts = supervisor.stats(), supervisor.hosts()
-        return Status(supervisor.phase, stages, hosts, supervisor.parked(), supervisor.upgrade)
+        return Status(
+            supervisor.phase,
+            supervisor.stats(),
+            supervisor.hosts(),
+            supervisor.parked(),
+            supervisor.upgrade,
+            notes=self._notes,
+        )
 
     def _ask(self, message: Message) -> None:
         self._asked.append(message)

@@ -12,6 +12,7 @@ from runtime.deciding import Strategy
 from runtime.engine.plan import AgentPlan, EditionPlan, RunPlan, strategy_class
 from runtime.errors import ConfigError, StreamNotFound, UnknownName
 from runtime.events import RunStarted, StrategyUpgraded, run_stream
+from runtime.jobs.code import code_of
 from runtime.jobs.registry import find_strategy
 from runtime.store import EventStore
 
@@ -102,12 +103,14 @@ def upgrades_of(
     """What is recorded of these agents, which decide as declared from there on."""
     now, run = named(declared["agents"]), plan.run_id
     references = {agent.name: agent.strategy for agent in plan.agents}
+    code = code_of(plan)
     return tuple(
         StrategyUpgraded(
             run_id=run,
             agent=name,
             since=since[name],
             reference=references[name],
+            code=code.get(name, ""),
             **{field: now[name][field] for field in CHANGEABLE},
         )
         for name in names

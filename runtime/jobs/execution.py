@@ -31,7 +31,7 @@ from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.fingerprint import fingerprint
 from runtime.jobs.intake import Intake, open_feed, plan_intake
-from runtime.jobs.journal import Journal, started_runs
+from runtime.jobs.journal import Begun, Journal, started_runs
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
 from runtime.jobs.rolling import Going
@@ -56,7 +56,8 @@ class Outcome:
     `resumed` says that an earlier process had begun it, `stopped` that it was stopped before the
     end of its input, `upgraded` that it may decide with other strategies by now than this config
     says. `parked` aggregates are in quarantine: as long as there are any, the run is not
-    `completed`. At last it was to have so many `hosts`.
+    `completed`. At last it was to have so many `hosts`. `notes` are for its user: snapshots that
+    could not be used, files of strategies that were edited.
     """
 
     run: str
@@ -75,6 +76,7 @@ class Outcome:
     hosts: int
     stages: Mapping[str, StageStats]
     rejected: RejectReport
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
             snapshots, refused = _snapshots(store, plan)
             intake = plan_intake(job.config, plan, store, snapshots)
             parked = in_quarantine(store, plan.run)
-            new = journal.begin(declared, fingerprint(), refused, adopted.upgrades)
+            begun = journal.begin(declared, fingerprint(), refused, adopted.upgrades)
+            control.note(begun.notes)
             committing = _Committing(fence, quarantine_author(plan, job.journal_key))
             ground = _Ground(
                 plan=plan,
@@ -125,7 +128,7 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
                 feed=feed,
                 intake=intake,
                 journal=journal,
-                new=new,
+                begun=begun,
                 cursors=snapshots,
                 parked=parked,
                 keys=job.keys,
@@ -163,7 +166,7 @@ class _Ground:
     feed: Merge
     intake: Intake
     journal: Journal
-    new: bool
+    begun: Begun
     cursors: Mapping[str, str]
     parked: Mapping[str, tuple[InQuarantine, ...]]
     keys: Mapping[str, SigningKey]
@@ -262,7 +265,7 @@ def _end(
         completed=isinstance(ended, RunCompleted),
         stopped=stopped,
         parked=parked,
-        resumed=not ground.new,
+        resumed=not ground.begun.new,
         upgraded=ground.upgraded or supervisor.upgraded,
         root=ended.root,
         streams=ended.streams,
@@ -272,6 +275,7 @@ def _end(
         hosts=supervisor.wanted,
         stages=stages,
         rejected=rejected,
+        notes=ground.begun.notes,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -27,7 +27,15 @@ from runtime.events import (
     run_stream,
 )
 from runtime.identity import SigningKey, recorded_digest, run_root
+from runtime.jobs.code import code_of, edits
 from runtime.store import EventStore, Fence, Filter, Write, open_store
+
+
+class Begun(NamedTuple):
+    """Whether a run is `new`; what its user is to be told before it goes on."""
+
+    new: bool
+    notes: tuple[str, ...] = ()
 
 
 class Journal:
@@ -43,8 +51,8 @@ class Journal:
         fingerprint: Mapping[str, str],
         refused: Sequence[str] = (),
         upgrades: Sequence[StrategyUpgraded] = (),
-    ) -> bool:
-        """Record the start, or that the run goes on; returns True for a new run.
+    ) -> Begun:
+        """Record the start, or that the run goes on.
 
         `refused` says what is wrong with snapshots that are not used, `upgrades` which agents
         decide with something else from here.
@@ -64,18 +72,21 @@ class Journal:
                 locations=declared["locations"],
                 fingerprint=dict(fingerprint),
                 signing_block=declared.get("signing_block", 1),
+                code=code_of(self._plan),
             )
             self._append(start, *upgrades)
-            return True
+            return Begun(new=True)
         self._refuse_changes(declared)
-        if last.type != RunCompleted.__name__:
-            resumed = RunResumed(
-                run_id=self._plan.run_id,
-                fingerprint=dict(fingerprint),
-                refused_snapshots=tuple(refused),
-            )
-            self._append(*upgrades, resumed)
-        return False
+        if last.type == RunCompleted.__name__:
+            return Begun(new=False)
+        resumed = RunResumed(
+            run_id=self._plan.run_id,
+            fingerprint=dict(fingerprint),
+            refused_snapshots=tuple(refused),
+            code=code_of(self._plan),
+        )
+        self._append(*upgrades, resumed)
+        return Begun(new=False, notes=(*refused, *self._edited()))
 
     def end(self, *, completed: bool) -> RunPaused:
         """Record the root the run has come to; a completed run is not completed twice."""
@@ -92,6 +103,21 @@ class Journal:
         if last is None or last.type != RunCompleted.__name__:
             self._append(ended)
         return ended
+
+    def _edited(self) -> list[str]:
+        """What is to be told of files that were edited since the run was last begun."""
+        here = self._store.revision(self._stream)
+        found = {
+            e.agent for e in edits(self._store.read_stream(self._stream)) if e.revision == here
+        }
+        return [
+            f"the file of {agent.strategy!r} was edited since: agent {agent.name!r} goes on with it"
+            f" as {agent.stamp['name']} {agent.stamp['version']}. If that matters to what it"
+            " decides, no other run comes to the same root: give it another version, and 'lucent"
+            " upgrade' records from where on it holds"
+            for agent in self._plan.agents
+            if agent.name in found
+        ]
 
     def _last(self) -> RecordedEvent | None:
         try:

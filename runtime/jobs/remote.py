@@ -156,7 +156,8 @@ def run_on_ray(job: Job, follow: Follow, progress: Callable[[Status], None]) -> 
                         f"the supervisor of run {job.config.run.name!r} died {life + 1} times:"
                         f" {error}; run the same command to resume"
                     ) from None
-                progress(Status("the supervisor died: starting it again"))
+                note = f"the supervisor died for the {life + 1}. time: it is started again"
+                progress(Status("starting the supervisor", notes=(note,)))
     raise AssertionError("the loop returns or raises")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from runtime.events import (
     split_metadata,
 )
 from runtime.identity import Damage, StreamCheck, Trust, run_root
+from runtime.jobs.code import Edited, edits
 from runtime.jobs.journal import started_runs
 from runtime.store import BOOKS, TOMBSTONE, TOMBSTONE_TYPE, EventStore, Filter, open_store
 
@@ -50,6 +51,7 @@ class Verdict:
     the log. By stream, `hidden` counts the
     events that were checked, but that readers are not shown (a deletion, metadata), and
     `scavenged` those that were removed for good: only their digest was there to be checked.
+    `edited` says in which streams of runs agents went on with another file.
     `others` are streams that no run writes, whose events nobody signed: they were not checked.
     """
 
@@ -62,6 +64,7 @@ class Verdict:
     scavenged: Mapping[str, int]
     others: tuple[str, ...] = ()
     unfinished: Mapping[str, str] = field(default_factory=dict)
+    edited: tuple[tuple[str, Edited], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ def verify_store(
         trusted = _trust(started, names, trust)
         marks = _marks(store, started)
         unfinished = _unfinished(store, started)
+        edited = tuple(_edited(store, started))
         checked: list[_Checked] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for one in pool.map(lambda name: _check(store, name, trusted, marks), names):
@@ -137,7 +141,9 @@ def verify_store(
     events = sum(one.length - one.scavenged for one in checked)
     pinned = trust is not None
     found = tuple(damages)
-    return Verdict(events, len(names), found, roots, pinned, hidden, gone, others, unfinished)
+    return Verdict(
+        events, len(names), found, roots, pinned, hidden, gone, others, unfinished, edited
+    )
 
 
 def _trust(
@@ -249,6 +255,13 @@ def _unfinished(store: EventStore, runs: Sequence[RunStarted]) -> dict[str, str]
     last = {event.stream: event.type for event in store.read_all(only=_STEPS)}
     names = {run.run: last.get(run_stream(run.run), "") for run in runs}
     return {run: _WHY[last] for run, last in sorted(names.items()) if last in _WHY}
+
+
+def _edited(store: EventStore, runs: Sequence[RunStarted]) -> Iterator[tuple[str, Edited]]:
+    for name in sorted({run_stream(run.run) for run in runs}):
+        own = (event for event in store.entries(name) if isinstance(event, RecordedEvent))
+        with suppress(StoreDamaged, StreamDeleted, StreamNotFound):
+            yield from ((name, one) for one in edits(own))
 
 
 def _root_now(checked: Sequence[_Checked], agents: frozenset[str]) -> str:

@@ -39,7 +39,16 @@ def going(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Going]:
 @pytest.mark.ray
 def test_status_tells_how_a_run_stands(going: Going) -> None:
     status = going.status()
-    assert list(status) == ["run", "address", "phase", "hosts", "stages", "quarantine", "upgrade"]
+    assert list(status) == [
+        "run",
+        "address",
+        "phase",
+        "hosts",
+        "stages",
+        "quarantine",
+        "upgrade",
+        "notes",
+    ]
     assert (status["run"], status["address"]) == ("long", going.address)
     (first, second) = status["hosts"]
     assert set(first) == {"host", "slot", "place", "state", "groups", "work", "answered"}

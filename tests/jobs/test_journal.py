@@ -15,6 +15,9 @@ from runtime.errors import (
     StoreDamaged,
 )
 from runtime.events import RunResumed
+from runtime.jobs.code import Edited
+from runtime.jobs.launch import run
+from runtime.jobs.verification import verify_store
 from runtime.store import SqliteStore
 from tests.support.damage import setting, stored, stream_of
 from tests.support.jobs import follower, job, rates_feed, run_in, run_until, watcher, write_rates
@@ -50,6 +53,37 @@ def test_a_completed_run_that_is_run_again_changes_nothing(tmp_path: Path):
     assert again.completed
     assert again.resumed
     assert again.events == 0
+
+
+MINE = """
+from tests.support.strategies import Seen
+from runtime.deciding import Decision, Strategy
+
+
+class Mine(Strategy[Seen]):
+    name = "mine"
+    version = "1"
+    inputs = {"rate": float}
+    State = Seen
+
+    def on_event(self, state, event):
+        return Decision("hold", 0.5)
+"""
+
+
+def test_a_file_that_was_edited_under_the_same_version_is_told_once_and_recorded(tmp_path: Path):
+    file = tmp_path / "edited_between.py"
+    file.write_text(MINE)
+    mine = watcher(strategy="edited_between:Mine", parameters={}, listens=["PoolRateObserved"])
+    config = job(tmp_path, agents=[mine])
+    assert run_until(config, 1).notes == ()
+    assert run_until(config, 1).notes == (), "nothing was edited"
+    file.write_text(MINE + "# edited\n")
+    (note,) = run_until(config, 1).notes
+    assert "the file of 'edited_between:Mine' was edited since: agent 'watcher' goes on" in note
+    ended = run(config)
+    assert (ended.completed, ended.notes) == (True, ())
+    assert verify_store(ended.store).edited == ((RUN, Edited(4, "watcher")),)
 
 
 @pytest.mark.parametrize("parts", [1, 3, 6])
@@ -149,7 +183,8 @@ def test_a_damaged_snapshot_is_reported_and_never_used(tmp_path: Path, sql: str)
     run_until(job(tmp_path), 3)
     with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
         assert connection.execute(sql).rowcount > 0
-    assert run_in(tmp_path).root == whole.root
+    ended = run_in(tmp_path)
+    assert ended.root == whole.root
     with SqliteStore.open(tmp_path / "log.db", writer=False) as store:
         (resumed,) = (
             event for event in store.read_stream("system-study") if event.type == "RunResumed"
@@ -157,3 +192,4 @@ def test_a_damaged_snapshot_is_reported_and_never_used(tmp_path: Path, sql: str)
     refused = RunResumed.model_validate_json(resumed.data).refused_snapshots
     assert refused
     assert all("snapshot 'study/" in one for one in refused)
+    assert ended.notes == refused, "and told"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -32,8 +33,16 @@ class Streams(Protocol):
     def heads(self, prefix: str = "") -> Iterator[RecordedEvent]:
         """The last event of each stream that begins with `prefix`."""
 
-    def read_stream(self, stream: str) -> Iterator[RecordedEvent]:
-        """The events of `stream`; `StreamNotFound` for one that was never written."""
+    def revision(self, stream: str) -> int:
+        """The revision of the last event of `stream`, -1 if it was never written."""
+
+    def read_stream(
+        self, stream: str, start: int | None = None, *, limit: int | None = None
+    ) -> Iterator[RecordedEvent]:
+        """The events of `stream` from revision `start` on.
+
+        Raises `StreamNotFound` for one that was never written.
+        """
 
 
 class Standing(BaseModel):
@@ -77,20 +86,32 @@ def in_quarantine(store: Streams, run: str) -> dict[str, tuple[InQuarantine, ...
 def held_batches(store: Streams, run: str, command: ReadHeld) -> tuple[pa.RecordBatch, ...]:
     """What is held of a parked aggregate, from the event it was parked at on."""
     batches: list[pa.RecordBatch] = []
-    for event in quarantine_events(store, quarantine_stream(run, *command.who)):
-        if sum(rows.num_rows for rows in batches) >= command.limit:
-            break
+    stream = quarantine_stream(run, *command.who)
+    missing = command.limit
+    for event in quarantine_events(store, stream, _held_to(store, stream, command.first)):
         if event.type == EventsHeld.__name__:
             rows = read_ipc(b64decode(EventsHeld.model_validate_json(event.data).rows))
             rows = rows.filter(pc.greater_equal(rows.column("position"), command.first))
-            if rows.num_rows:
-                batches.append(rows)
+            batches += [rows] if rows.num_rows else []
+            missing -= rows.num_rows
+        if missing <= 0:
+            break
     return tuple(batches)
 
 
-def quarantine_events(store: Streams, stream: str) -> Iterator[RecordedEvent]:
-    """The events of a quarantine stream, none if it was never written."""
+def quarantine_events(store: Streams, stream: str, start: int = 0) -> Iterator[RecordedEvent]:
+    """The events of a quarantine stream from revision `start` on, none if there are none."""
     try:
-        yield from store.read_stream(stream)
+        yield from store.read_stream(stream, start)
     except StreamNotFound:
         return
+
+
+def _held_to(store: Streams, stream: str, position: int) -> int:
+    """The first revision of a quarantine stream at which that position was held; by bisection."""
+
+    def held_to(revision: int) -> int:
+        event = next(iter(store.read_stream(stream, revision, limit=1)), None)
+        return position if event is None else Standing.model_validate_json(event.data).held_to
+
+    return bisect_left(range(store.revision(stream) + 1), position, key=held_to)

@@ -62,16 +62,16 @@ def cases(store: EventStore, run: str) -> list[Case]:
         if standing.parked_at is None:
             continue
         parked: AggregateParked | None = None
-        held = 0
+        counted = 0  # older logs do not tell
         for event in quarantine_events(store, head.stream):
             if event.type == AggregateParked.__name__:
                 parked = AggregateParked.model_validate_json(event.data)
-            elif event.type == EventsHeld.__name__:
+            elif event.type == EventsHeld.__name__ and not standing.held:
                 rows = read_ipc(b64decode(EventsHeld.model_validate_json(event.data).rows))
                 late = pc.greater_equal(rows.column("position"), standing.parked_at)
-                held += int(pc.sum(late).as_py() or 0)
+                counted += int(pc.sum(late).as_py() or 0)
         assert parked is not None, f"{head.stream} does not begin with why it was parked"
-        found.append(Case(run, standing, parked, held))
+        found.append(Case(run, standing, parked, standing.held or counted))
     return found
 
 

@@ -49,9 +49,17 @@ class SimulatedStore:
             if stream.startswith(prefix):
                 yield self.event(stream, self.revision(stream))
 
-    def read_stream(self, stream: str, *, backwards: bool = False) -> Iterator[RecordedEvent]:
-        """The events of `stream`."""
-        revisions = range(self.revision(stream) + 1)
+    def read_stream(
+        self,
+        stream: str,
+        start: int | None = None,
+        *,
+        backwards: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[RecordedEvent]:
+        """The events of `stream`, as every store reads them."""
+        count = self.revision(stream) + 1
+        revisions = range(count)[start : None if start is None or limit is None else start + limit]
         for revision in reversed(revisions) if backwards else revisions:
             yield self.event(stream, revision)
 

@@ -5,27 +5,30 @@ from __future__ import annotations
 import json
 import shlex
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from runtime.cli.inspecting import StorePath
-from runtime.cli.main import INTERRUPTED, PARKED
+from runtime.cli.releasing import Wanted, carry_on, named
 from runtime.cli.screen import plain, printable, say, shortened
 from runtime.cli.steering import Address
-from runtime.engine.messages import ReleaseRequested
 from runtime.engine.results import Who
-from runtime.errors import StoreLocked
+from runtime.errors import ConfigError
 from runtime.jobs.config import load_config
-from runtime.jobs.connection import AUTO, connected
-from runtime.jobs.execution import Outcome
+from runtime.jobs.connection import AUTO
 from runtime.jobs.journal import started_runs
-from runtime.jobs.launch import prepare, run_job
-from runtime.jobs.quarantine import Case, cases, find_case, parked_event, parked_state, prove
+from runtime.jobs.quarantine import (
+    Case,
+    cases,
+    find_case,
+    parked_event,
+    parked_state,
+    prove,
+)
 from runtime.jobs.registry import look_in
-from runtime.store import EventStore, is_address, open_store, typed
+from runtime.store import EventStore, is_address, open_store
 
 ERROR_WIDTH = 200
 
@@ -36,6 +39,12 @@ quarantine = typer.Typer(
 )
 Agent = Annotated[str, typer.Argument(help="The agent.")]
 Aggregate = Annotated[str, typer.Argument(help="The aggregate.")]
+Aggregates = Annotated[
+    list[str] | None, typer.Argument(metavar="[AGGREGATE]...", help="The aggregates.")
+]
+Everything = Annotated[
+    bool, typer.Option("--all", help="All that are in quarantine, of AGENT if it is given.")
+]
 Target = Annotated[
     str, typer.Argument(help="The config of the run; or its name, if it is going on on Ray.")
 ]
@@ -92,62 +101,45 @@ def prove_(store: StorePath, agent: Agent, aggregate: Aggregate) -> None:
 
 
 @quarantine.command()
-def release(target: Target, agent: Agent, aggregate: Aggregate, address: Address = AUTO) -> None:
-    """Let an aggregate go on with all that is held of it, in order.
+def release(
+    target: Target,
+    agent: Annotated[str | None, typer.Argument(help="The agent.")] = None,
+    aggregates: Aggregates = None,
+    everything: Everything = False,  # noqa: FBT002 (an option)
+    address: Address = AUTO,
+) -> None:
+    """Let aggregates go on with all that is held of them, in order.
 
     What raises again is parked again. Of a config, the run is resumed for it; the exit code is 3
     if any are in quarantine then.
     """
-    _release(target, ReleaseRequested(Who(agent, aggregate)), address)
+    if everything and aggregates:
+        raise ConfigError("--all: name no aggregates with it")
+    those = None if everything else named(agent, aggregates)
+    carry_on(Wanted(target, those, agent), address)
 
 
 @quarantine.command()
-def drop(target: Target, agent: Agent, aggregate: Aggregate, address: Address = AUTO) -> None:
-    """Let an aggregate go on without the event that it was parked at.
+def drop(
+    target: Target,
+    agent: Agent,
+    aggregates: Annotated[
+        list[str], typer.Argument(metavar="AGGREGATE...", help="The aggregates.")
+    ],
+    address: Address = AUTO,
+) -> None:
+    """Let aggregates go on, each without the event that it was parked at.
 
     Exit codes are those of release.
     """
-    _release(target, ReleaseRequested(Who(agent, aggregate), drop=True), address)
+    carry_on(Wanted(target, named(agent, aggregates), drop=True), address)
 
 
 def _case(store: str, agent: str, aggregate: str) -> Case:
     with closing(_opened(store)) as opened:
-        return find_case(opened, agent, aggregate)
+        return find_case(opened, Who(agent, aggregate))
 
 
 def _opened(store: str) -> EventStore:
     """The store of that place, or that of a config."""
     return open_store(load_config(store).store_place if store.endswith(".toml") else store)
-
-
-def _release(target: str, request: ReleaseRequested, address: str) -> None:
-    if not target.endswith(".toml"):
-        from runtime.jobs.remote import find_run  # noqa: PLC0415 (Ray takes a second to import)
-
-        with connected(address):
-            find_run(target).release(request.who, drop=request.drop)
-        without = " without the event that it was parked at" if request.drop else ""
-        say(
-            f"asked run {target} to let {request.who.aggregate} of {request.who.agent} go on"
-            f"{without}, with the code that its hosts have loaded"
-        )
-        return
-    config = load_config(target)
-    with closing(open_store(config.store_place)) as store:
-        find_case(store, *request.who)
-    try:
-        outcome: Outcome = run_job(replace(prepare(config), releases=(request,)))
-    except StoreLocked as error:
-        raise StoreLocked(
-            f"{error}; if that is run {config.run.name!r} itself, going on on Ray, name it in"
-            f" place of {target}"
-        ) from None
-    if outcome.parked:
-        say(
-            f"{outcome.parked:,} in quarantine still: lucent quarantine list {typed(outcome.store)}"
-        )
-    say(f"root {outcome.root}")
-    if outcome.stopped:
-        raise typer.Exit(INTERRUPTED)
-    if outcome.parked:
-        raise typer.Exit(PARKED)

@@ -94,7 +94,8 @@ def scale(
     with reached(run, address) as (remote, _):
         remote.scale(hosts)
         cpus = cpus_there()
-    say(f"run {run!r} is to have {hosts:,} hosts; to see them come: lucent status {run}")
+    count = f"{hosts:,} host{'' if hosts == 1 else 's'}"
+    say(f"run {run!r} is to have {count}; to see them come: lucent status {run}")
     if cpus < hosts:
         say(f"Each takes a CPU, and this Ray has {cpus:,} now: the others wait until nodes come.")
 

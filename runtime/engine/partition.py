@@ -71,8 +71,10 @@ class Partitioner:
         counts = np.bincount((places >> _GROUP).astype(np.intp), minlength=GROUPS)
         shares = counts[self._owners]
         left_out = rows.num_rows - int(shares.sum())
-        order = pa.array(self._order(places)[left_out:])
-        ordered = pc.take(rows, order, boundscheck=False)
+        order = self._order(places)[left_out:]
+        ordered = rows
+        if left_out or (order[1:] < order[:-1]).any():
+            ordered = pc.take(rows, pa.array(order), boundscheck=False)
         sizes = np.add.reduceat(shares, self._borders).tolist() if len(shares) else []
         touched = tuple(np.flatnonzero(counts).tolist())
         groups = self._owned if len(touched) == GROUPS else self._by_host(touched)

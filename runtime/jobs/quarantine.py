@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import traceback
 from base64 import b64decode
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import msgspec
 import pyarrow.compute as pc
 
 from runtime.deciding import POISON, Decision, StateCodec
-from runtime.engine.held import Standing, quarantine_events
+from runtime.engine.held import Standing, in_quarantine, quarantine_events
 from runtime.engine.ipc import read_ipc
 from runtime.engine.pen import Author
 from runtime.engine.plan import RunPlan, strategy_class
+from runtime.engine.results import Who
 from runtime.engine.windows import read_rows
-from runtime.errors import RunMissing
+from runtime.errors import RunMissing, StreamNotFound
 from runtime.events import (
     AggregateParked,
     EventsHeld,
+    RecordedEvent,
     id_text,
     is_quarantine_stream,
+    quarantine_stream,
     run_stream,
 )
 from runtime.identity import SigningKey
 from runtime.jobs.journal import started_runs
 from runtime.store import EventStore
+
+MOST_KNOWN = 5
+"""So many aggregates are named where another was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +63,52 @@ def author(plan: RunPlan, key: SigningKey) -> Author:
 
 def cases(store: EventStore, run: str) -> list[Case]:
     """The aggregates of a run that are in quarantine, by agent and aggregate."""
-    found = []
-    for head in store.heads(f"{run_stream(run)}/"):
-        if not is_quarantine_stream(head.stream):
-            continue
-        standing = Standing.model_validate_json(head.data)
-        if standing.parked_at is None:
-            continue
-        parked: AggregateParked | None = None
-        counted = 0  # older logs do not tell
-        for event in quarantine_events(store, head.stream):
-            if event.type == AggregateParked.__name__:
-                parked = AggregateParked.model_validate_json(event.data)
-            elif event.type == EventsHeld.__name__ and not standing.held:
-                rows = read_ipc(b64decode(EventsHeld.model_validate_json(event.data).rows))
-                late = pc.greater_equal(rows.column("position"), standing.parked_at)
-                counted += int(pc.sum(late).as_py() or 0)
-        assert parked is not None, f"{head.stream} does not begin with why it was parked"
-        found.append(Case(run, standing, parked, standing.held or counted))
-    return found
+    heads = (one for one in store.heads(f"{run_stream(run)}/") if is_quarantine_stream(one.stream))
+    return [case for head in heads if (case := _case(store, run, head)) is not None]
 
 
-def find_case(store: EventStore, agent: str, aggregate: str) -> Case:
+def find_case(store: EventStore, who: Who) -> Case:
     """The case of an agent's aggregate, in whichever run; `RunMissing` if it is in none."""
-    found = [case for run in started_runs(store) for case in cases(store, run.run)]
-    for case in found:
-        if (case.standing.agent, case.standing.aggregate) == (agent, aggregate):
-            return case
-    known = ", ".join(f"{c.standing.agent} {c.standing.aggregate}" for c in found[:5]) or "nothing"
-    raise RunMissing(
-        f"aggregate {aggregate!r} of agent {agent!r} is not in quarantine; in quarantine: {known}"
+    runs = [started.run for started in started_runs(store)]
+    for run in runs:
+        stream = quarantine_stream(run, *who)
+        with suppress(StreamNotFound):
+            for head in store.read_stream(stream, backwards=True, limit=1):
+                if (case := _case(store, run, head)) is not None:
+                    return case
+    raise not_parked(who, (one for run in runs for one in all_parked(store, run)))
+
+
+def all_parked(store: EventStore, run: str) -> Iterator[Who]:
+    """The aggregates of a run that are in quarantine."""
+    return (one.who for those in in_quarantine(store, run).values() for one in those)
+
+
+def not_parked(who: Who, known: Iterable[Who]) -> RunMissing:
+    """The error that an aggregate is not in quarantine, but `known` are."""
+    there = ", ".join(" ".join(one) for one in islice(known, MOST_KNOWN)) or "nothing"
+    return RunMissing(
+        f"aggregate {who.aggregate!r} of agent {who.agent!r} is not in quarantine; in quarantine:"
+        f" {there}"
     )
+
+
+def _case(store: EventStore, run: str, head: RecordedEvent) -> Case | None:
+    """The case that a quarantine stream, which ends with `head`, tells; None once it goes on."""
+    standing = Standing.model_validate_json(head.data)
+    if standing.parked_at is None:
+        return None
+    why: AggregateParked | None = None
+    counted = 0  # older logs do not tell
+    for event in quarantine_events(store, head.stream):
+        if event.type == AggregateParked.__name__:
+            why = AggregateParked.model_validate_json(event.data)
+        elif event.type == EventsHeld.__name__ and not standing.held:
+            rows = read_ipc(b64decode(EventsHeld.model_validate_json(event.data).rows))
+            late = pc.greater_equal(rows.column("position"), standing.parked_at)
+            counted += int(pc.sum(late).as_py() or 0)
+    assert why is not None, f"{head.stream} does not begin with why it was parked"
+    return Case(run, standing, why, standing.held or counted)
 
 
 def parked_event(case: Case) -> dict[str, Any]:

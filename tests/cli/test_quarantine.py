@@ -95,6 +95,42 @@ def test_a_release_goes_on_in_order(sick: Lucent, monkeypatch: pytest.MonkeyPatc
     assert "0 aggregates" in sick("quarantine", "list", "log.db").out
 
 
+OTHER = "base/dai"
+
+
+@pytest.mark.parametrize(
+    "which", [("--all",), ("moody", "--all"), ("moody", POOL, OTHER), ("moody", POOL, OTHER, POOL)]
+)
+def test_several_are_released_at_once(
+    sick: Lucent, monkeypatch: pytest.MonkeyPatch, which: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(Moody, "hated", (POOL, OTHER))
+    Path("moody.toml").write_text(CONFIG.replace("log.db", "two.db"), encoding="utf-8")
+    assert "2 aggregates in quarantine" in sick("run", "moody.toml").out
+    monkeypatch.setattr(Moody, "hated", ())
+    whole = sick("run", "moody.toml", "--store", "whole.db")
+    released = sick("quarantine", "release", "moody.toml", *which)
+    assert (released.code, released.root) == (0, whole.root)
+    nothing = sick("quarantine", "release", "moody.toml", "--all")
+    assert (nothing.code, nothing.out) == (0, "nothing is in quarantine\n")
+
+
+@pytest.mark.parametrize(
+    ("which", "wrong"),
+    [
+        ((), "name an agent and its aggregates, or give --all"),
+        (("moody",), "name an agent and its aggregates, or give --all"),
+        (("moody", POOL, "--all"), "--all: name no aggregates with it"),
+        (("moody", POOL, "nobody"), "'nobody' of agent 'moody' is not in quarantine"),
+    ],
+)
+def test_what_is_to_be_released_is_named(sick: Lucent, which: tuple[str, ...], wrong: str) -> None:
+    ended = sick("quarantine", "release", "moody.toml", *which)
+    assert ended.code == 2
+    assert wrong in ended.err
+    assert POOL in sick("quarantine", "list", "log.db").out, "nothing went on"
+
+
 def test_a_config_whose_run_goes_on_is_told_to_be_named_instead(
     sick: Lucent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

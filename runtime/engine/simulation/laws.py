@@ -84,12 +84,14 @@ class Laws:
         if self._editions != self._store.editions(RUN):
             self._expect()
         told = self._store.streams.get(intake_stream(RUN, "s0"), [])
+        dropped: set[int] = set()
         for event in told[self._told :]:
             if event.type == TicksConflated.__name__:
-                for at in positions_in(TicksConflated.model_validate_json(event.data).dropped):
-                    self._keys[at] = -1
-                self._expect()
+                dropped |= positions_in(TicksConflated.model_validate_json(event.data).dropped)
         self._told = len(told)
+        if dropped:
+            self._keys = [-1 if at in dropped else key for at, key in enumerate(self._keys)]
+            self._expect()
 
     def check_bound(self, stats: Mapping[str, StageStats]) -> None:
         """Law 6: what is held follows the limits."""

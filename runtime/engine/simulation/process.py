@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -56,6 +56,8 @@ from runtime.store import Write
 
 AUTHOR = Author(RUN, "run-id", "did:key:simulated", lambda message: bytes(64), STAMPS)
 """Who records what is in quarantine; nothing is really signed here."""
+
+T = TypeVar("T")
 
 AHEAD = 16
 """So many positions at a time are announced as taken in."""
@@ -112,6 +114,7 @@ class Process:
         if plan.stages > 1:
             self._feeds["s1"] = SimulatedDecisions("s1", "s0", store, cursors["s1"])
         self.hosts: dict[int, SimulatedHost] = {}
+        self._busy: list[SimulatedHost] = []
         self._editions: dict[int, Editions] = {0: store.editions(RUN)}
         self._blind: dict[int, frozenset[str]] = {}
         self.mailbox: list[Message] = []
@@ -141,20 +144,25 @@ class Process:
     def step(self) -> None:
         """Do one thing that is due; time passes when nothing is, and now and then."""
         due: list[Callable[[], None]] = []
-        busy = [host for host in self.hosts.values() if host.inbox]
-        if busy:
-            due.append(lambda: self._host_step(self._rng.choice(busy)))
+        self._busy = [host for host in self.hosts.values() if host.inbox]
+        if self._busy:
+            due.append(self._host_step)
         if self.mailbox:
             due.append(self._deliver)
         if self._pulls and not self.stalled:
             due.append(self._pull)
         if (self._commits or self._writing) and not self.slow:
             due.append(self._commit)
-        self.stalled, self.slow = max(0, self.stalled - 1), max(0, self.slow - 1)
+        if self.stalled or self.slow:
+            self.stalled, self.slow = max(0, self.stalled - 1), max(0, self.slow - 1)
         if not due or self._rng.random() < 0.02:
-            self.tick(self._rng.choice((0.1, 1.0, 5.0)))
+            self.tick(self._pick((0.1, 1.0, 5.0)))
         else:
-            self._rng.choice(due)()
+            self._pick(due)()
+
+    def _pick(self, choices: Sequence[T]) -> T:
+        """One of them at random; several times as fast as `random.choice`."""
+        return choices[int(self._rng.random() * len(choices))]
 
     def tell(self, message: Message) -> None:
         """Tell the supervisor something and carry out what it orders."""
@@ -224,7 +232,8 @@ class Process:
         if answers:
             self.mailbox.append(self._rng.choice(answers))
 
-    def _host_step(self, host: SimulatedHost) -> None:
+    def _host_step(self) -> None:
+        host = self._pick(self._busy)
         if self.doomed is not None and isinstance(host.inbox[0], self.doomed):
             self.doomed = None
             self.kill(host.number)
@@ -241,7 +250,7 @@ class Process:
             self.mailbox.append(message)
 
     def _deliver(self) -> None:
-        self.tell(self.mailbox.pop(self._rng.randrange(len(self.mailbox))))
+        self.tell(self.mailbox.pop(int(self._rng.random() * len(self.mailbox))))
 
     def _pull(self) -> None:
         pull = self._pulls.pop(self._rng.randrange(len(self._pulls)))

@@ -72,9 +72,10 @@ class World:
         return Process(self._plan, self._rows, self.store, self._rng, self._laws)
 
     def _step(self) -> None:
-        self._zombies = [
-            (zombie, steps - 1) for zombie, steps in self._zombies if steps and _lives(zombie)
-        ]
+        if self._zombies:
+            self._zombies = [
+                (zombie, steps - 1) for zombie, steps in self._zombies if steps and _lives(zombie)
+            ]
         try:
             self._process.step()
         except (ConfigError, StoreFull, HostDied):

@@ -1,10 +1,10 @@
-"""Base of everything a user writes in a config: frozen, and a typo is told its nearest name."""
+"""Base of what a user writes in a config: frozen, a typo is told its nearest name."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from runtime.errors import UnknownName
 
@@ -24,7 +24,27 @@ class Section(BaseModel):
                     raise UnknownName(f"setting of {cls.title()}:", str(name), known)
         return data
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        return checked_number(cls, value, info)
+
     @classmethod
     def title(cls) -> str:
         """What messages call this section."""
         return f"[{cls.__name__.removesuffix('Config').lower()}]"
+
+
+def checked_number(model: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """The value as it is; `ValueError` for a flag, or text, where a number is to be.
+
+    Pydantic would take `true` for 1 and `"2"` for 2.
+    """
+    declared = model.model_fields[info.field_name or ""].annotation
+    kinds = {kind for kind in get_args(declared) or (declared,) if kind is not type(None)}
+    numeric = all(isinstance(kind, type) and issubclass(kind, int | float) for kind in kinds)
+    if numeric and bool not in kinds and isinstance(value, bool):
+        raise ValueError("should be a number")
+    if kinds and kinds <= {int, float} and isinstance(value, str):
+        raise ValueError("should be a number, without quotes")
+    return value

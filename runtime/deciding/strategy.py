@@ -7,11 +7,12 @@ from hashlib import sha256
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from runtime.deciding.decision import Decision
 from runtime.deciding.window import Event, Window
 from runtime.errors import LucentError, ParameterInvalid, UnknownName
+from runtime.settings import checked_number
 
 S = TypeVar("S")
 
@@ -30,6 +31,11 @@ class Parameters(BaseModel):
     """Base of a strategy's parameters: immutable, finite, unknown names refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        return checked_number(cls, value, info)
 
 
 class Strategy(Generic[S]):

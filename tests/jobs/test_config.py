@@ -90,6 +90,10 @@ def test_a_typo_is_told_the_nearest_name(
         ({"agents": ["watcher"]}, "agents"),
         ({"agents": [watcher(listens="PoolRateObserved")]}, "listens"),
         ({"agents": [watcher(form="row")]}, "form"),
+        ({"hosts": {"count": True}}, r"\[hosts\] count = True: should be a number"),
+        ({"hosts": {"count": "2"}}, r"\[hosts\] count = '2': should be a number, without quotes"),
+        ({"hosts": {"deadline": False}}, r"\[hosts\] deadline = False: should be a number"),
+        ({"credit": {"bytes": True}}, r"\[credit\] bytes = True: should be a number"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, changes: dict[str, Any], named: str):

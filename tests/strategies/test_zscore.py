@@ -151,7 +151,15 @@ def test_decisions_carry_symbol_and_rate():
 @pytest.mark.parametrize("kind", [PriceZScore, EwmaZScore])
 @pytest.mark.parametrize(
     "wrong",
-    [{"alpha": 0.0}, {"alpha": 0.51}, {"warmup": 0}, {"threshold": 0.0}, {"threshold": np.nan}],
+    [
+        {"alpha": 0.0},
+        {"alpha": 0.51},
+        {"warmup": 0},
+        {"warmup": True},
+        {"threshold": 0.0},
+        {"threshold": np.nan},
+        {"threshold": "3"},
+    ],
 )
 def test_parameters_out_of_bounds_are_refused(kind, wrong):
     with pytest.raises(ParameterInvalid, match=next(iter(wrong))):

@@ -29,6 +29,7 @@ def _wrong(where: tuple[int | str, ...], error: Any) -> str:
         case "model_type":
             return f"{name} must be a table: write [{where[0]}]"
     said = error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    said = said.replace("a valid tuple", "a list")
     given = error["input"]
     return f"{name} = {given!r}: {said}" if isinstance(given, str | int | float) else said
 

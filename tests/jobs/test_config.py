@@ -88,7 +88,7 @@ def test_a_typo_is_told_the_nearest_name(
         ({"feeds": {"name": "rates"}}, "feeds"),
         ({"agents": []}, "agents"),
         ({"agents": ["watcher"]}, "agents"),
-        ({"agents": [watcher(listens="PoolRateObserved")]}, "listens"),
+        ({"agents": [watcher(listens="PoolRateObserved")]}, "listens = .* should be a list"),
         ({"agents": [watcher(form="row")]}, "form"),
         ({"hosts": {"count": True}}, r"\[hosts\] count = True: should be a number"),
         ({"hosts": {"count": "2"}}, r"\[hosts\] count = '2': should be a number, without quotes"),

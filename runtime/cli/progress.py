@@ -12,18 +12,19 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.text import Text
 
-from runtime.cli.screen import errors, printable
+from runtime.cli.screen import errors, remark
 from runtime.engine.supervisor import NEVER
 from runtime.errors import LucentError
 from runtime.feeds import row_count
 from runtime.jobs.config import RunConfig
 from runtime.jobs.control import Status
+from runtime.jobs.execution import Job, Outcome
+from runtime.jobs.launch import run_job
 
 
 class RunProgress:
-    """A bar of the observations taken in, and what each stage has decided; and notes above it.
+    """A bar of the observations taken in, what each stage has decided, and notes above it.
 
     Written to standard error, the bar only to a terminal.
     """
@@ -79,7 +80,15 @@ class RunProgress:
     def _tell(self, text: str, style: str = "") -> None:
         if text not in self._told:
             self._told.add(text)
-            self._progress.console.print(Text(printable(text), style), soft_wrap=True)
+            remark(text, style)
+
+
+def followed(job: Job) -> Outcome:
+    """Carry a job out, with its progress and notes on standard error."""
+    with RunProgress(job.config) as progress:
+        outcome = run_job(job, progress.show)
+        progress.note(outcome.notes)
+    return outcome
 
 
 def _total(config: RunConfig) -> int | None:

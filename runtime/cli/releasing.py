@@ -10,16 +10,17 @@ from typing import NamedTuple
 import typer
 
 from runtime.cli.main import INTERRUPTED, PARKED
+from runtime.cli.progress import followed
 from runtime.cli.screen import printable, say
 from runtime.engine.messages import ReleaseRequested
 from runtime.engine.results import Who
-from runtime.errors import ConfigError, StoreLocked
+from runtime.errors import ConfigError, RunConflict, RunMissing, StoreLocked
 from runtime.jobs.config import RunConfig, load_config
 from runtime.jobs.connection import connected
-from runtime.jobs.execution import Outcome
-from runtime.jobs.launch import prepare, run_job
+from runtime.jobs.journal import started_runs
+from runtime.jobs.launch import prepare
 from runtime.jobs.quarantine import all_parked, not_parked
-from runtime.store import open_store, typed
+from runtime.store import open_store, shown, typed
 
 NOTHING = "nothing is in quarantine"
 
@@ -33,10 +34,13 @@ class Wanted(NamedTuple):
     drop: bool = False
 
     def of(self, parked: Iterable[Who]) -> list[Who]:
-        """Those among what is in quarantine; raises `RunMissing` for one that is not."""
+        """Those among what is in quarantine; raises `RunMissing` for what is not."""
         there = sorted(parked)
         if self.those is None:
-            return [who for who in there if self.agent in (None, who.agent)]
+            found = [who for who in there if self.agent in (None, who.agent)]
+            if there and not found:
+                raise not_parked(Who(self.agent or "", ""), there)
+            return found
         for who in self.those:
             if who not in there:
                 raise not_parked(who, there)
@@ -59,9 +63,11 @@ def carry_on(wanted: Wanted, address: str) -> None:
 
     with connected(address):
         run = find_run(wanted.target)
-        chosen = wanted.of(one for those in run.status().parked.values() for one in those)
-        for who in chosen:
-            run.release(who, drop=wanted.drop)
+        status = run.status()
+        if not status.stages:
+            raise RunConflict(f"run {run.run!r} has not begun yet: ask again")
+        chosen = wanted.of(one for those in status.parked.values() for one in those)
+        run.release(chosen, drop=wanted.drop)
     without = " without the event that it was parked at" if wanted.drop else ""
     for who in chosen:
         say(
@@ -75,13 +81,15 @@ def carry_on(wanted: Wanted, address: str) -> None:
 def _release_in(config: RunConfig, wanted: Wanted) -> None:
     """Resume the run of a config for what is to go on."""
     with closing(open_store(config.store_place)) as store:
+        if config.run.name not in {started.run for started in started_runs(store)}:
+            raise RunMissing(f"{shown(config.store_place)} holds no run {config.run.name!r}")
         chosen = wanted.of(all_parked(store, config.run.name))
     if not chosen:
         say(NOTHING)
         return
     releases = tuple(ReleaseRequested(who, wanted.drop) for who in chosen)
     try:
-        outcome: Outcome = run_job(replace(prepare(config), releases=releases))
+        outcome = followed(replace(prepare(config), releases=releases))
     except StoreLocked as error:
         raise StoreLocked(
             f"{error}; if that is run {config.run.name!r} itself, going on on Ray, name it in"

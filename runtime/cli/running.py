@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from runtime.cli.main import INTERRUPTED, PARKED
-from runtime.cli.progress import RunProgress
+from runtime.cli.progress import followed
 from runtime.cli.screen import say
 from runtime.cli.summary import print_summary
 from runtime.jobs.config import RunConfig, load_config
-from runtime.jobs.launch import prepare, run_job
+from runtime.jobs.launch import prepare
 from runtime.store import is_address, typed
 
 DEMO = "package:agents.samples/aave-v3-daily/demo.toml"
@@ -96,9 +96,7 @@ def run_loaded(
     config = config.changed("hosts", count=hosts, shell=shell)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     job = prepare(config, upgrade=upgrade)
-    with RunProgress(config) as progress:
-        outcome = run_job(job, progress.show)
-        progress.note(outcome.notes)
+    outcome = followed(job)
     print_summary(outcome, config)
     if outcome.parked:
         count = f"{outcome.parked:,} aggregate{'' if outcome.parked == 1 else 's'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from rich import box
@@ -41,6 +42,12 @@ def write_line(text: str) -> None:
 def complain(kind: str, message: str) -> None:
     """Print a complaint to standard error: one line, whatever the message holds."""
     errors.print(Text.assemble((kind, "red"), ": ", printable(message)), soft_wrap=True)
+
+
+def remark(text: str, style: str = "") -> None:
+    """Print a line to standard error, whatever the text holds; nothing if nobody can read it."""
+    with suppress(OSError, OutputClosed):
+        errors.print(Text(printable(text), style), soft_wrap=True)
 
 
 def room() -> int | None:

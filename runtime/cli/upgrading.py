@@ -10,7 +10,7 @@ import typer
 
 from runtime.cli.running import Address as Joined
 from runtime.cli.running import Hosts, Shell, Store, option, run_loaded
-from runtime.cli.screen import say
+from runtime.cli.screen import remark, say
 from runtime.cli.steering import Address, Run, reached
 from runtime.engine.statistics import UpgradeStats
 from runtime.errors import ConfigError, RunConflict, RunMissing, RunSilent
@@ -76,6 +76,8 @@ def _roll(config: RunConfig, address: str) -> None:
             if begun.kept:
                 sections = ", ".join(f"[{name}]" for name in begun.kept)
                 say(f"{sections} of {config.run.name!r} stay as they are until it is started again")
+            for note in begun.notes:
+                remark(note, "yellow")
             stands = _settled(remote, begun.edition)
         except KeyboardInterrupt:
             say(

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import numpy as np
 
+from runtime.deciding.strategy import POISON
 from runtime.errors import StateInvalid
 
 
@@ -51,7 +52,7 @@ class StateCodec:
         data = self._encoded(state)
         try:
             back = self._decoder.decode(data)
-        except msgspec.MsgspecError as error:
+        except POISON as error:
             raise StateInvalid(
                 f"state {self._name} would not come back from a snapshot: {error}"
             ) from None
@@ -65,13 +66,7 @@ class StateCodec:
     def _encoded(self, state: object) -> bytes:
         try:
             return self._encoder.encode(state)
-        except (
-            TypeError,
-            ValueError,
-            OverflowError,
-            RecursionError,
-            msgspec.MsgspecError,
-        ) as error:
+        except POISON as error:
             raise StateInvalid(f"state {self._name} cannot be stored: {error}") from None
 
     def inherit(self, data: bytes) -> Any:
@@ -93,9 +88,10 @@ class StateCodec:
     def _decoded(self, data: bytes, why: str) -> Any:
         try:
             return self._decoder.decode(data)
-        except msgspec.MsgspecError as error:
+        except POISON as error:
+            told = error if isinstance(error, msgspec.MsgspecError) else repr(error)
             raise StateInvalid(
-                f"a snapshot does not fit state {self._name}: {error}; {why}"
+                f"a snapshot does not fit state {self._name}: {told}; {why}"
             ) from None
 
 

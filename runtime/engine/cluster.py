@@ -48,7 +48,7 @@ from runtime.engine.messages import (
 from runtime.engine.plan import RunPlan
 from runtime.engine.runner import Load, Post
 from runtime.engine.task import Task, read_answer, write_task
-from runtime.errors import LucentError
+from runtime.errors import LucentError, SnapshotDamaged
 
 LOST = (RayActorError, NodeDiedError, ObjectLostError, OutOfMemoryError, WorkerCrashedError)
 """What Ray says when a process is gone, or when it cannot tell."""
@@ -128,13 +128,8 @@ class RayHosts:
     def _give(self, actor: Any, command: HostCommand) -> None:
         host = command.host
         match command:
-            case ReadState(stage=stage, groups=groups, ticket=ticket):
-                self._then(
-                    actor.read_state.remote(stage, self._load(command)),
-                    host,
-                    lambda _: StateRead(host, ticket),
-                    lambda error: HostRefused(host, error),
-                )
+            case ReadState():
+                self._read_state(actor, command)
             case Restore():
                 self._then(actor.restore.remote(command, self._load(command)), host, None)
             case Forget(stage=stage, groups=groups):
@@ -150,6 +145,20 @@ class RayHosts:
                     host,
                     lambda parts: SnapshotTaken(stage, barrier, host, ticket, parts),
                 )
+
+    def _read_state(self, actor: Any, command: ReadState) -> None:
+        host, ticket = command.host, command.ticket
+        try:
+            parts = self._load(command)
+        except SnapshotDamaged as error:
+            self._post(HostRefused(host, error))
+            return
+        self._then(
+            actor.read_state.remote(command.stage, parts),
+            host,
+            lambda _: StateRead(host, ticket),
+            lambda error: HostRefused(host, error),
+        )
 
     def _then(
         self,

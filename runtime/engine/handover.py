@@ -14,7 +14,7 @@ from runtime.engine.stage import Stage
 from runtime.engine.statistics import UpgradeStats
 from runtime.errors import HostDied
 
-READ_ATTEMPTS = 2
+READ_ATTEMPTS = 3
 """So many hosts may die while they read the state that is left to them; then they are given up."""
 
 
@@ -45,13 +45,11 @@ class Handover:
     def due(self, stages: Mapping[str, Stage]) -> bool:
         """Whether nothing more is to be taken in until they have taken over.
 
-        They are ready, and all that was decided before the run was last resumed has been
+        They are there, and all that was decided before the run was last resumed has been
         decided again.
         """
-        reached = self._request.reached
-        return bool(self.roster.slots) and all(
-            stages[name].has_read(reached[name]) for name in reached
-        )
+        reached, there = self._request.reached, self.roster.slots and self.roster.serving
+        return bool(there) and all(stages[name].has_read(reached[name]) for name in reached)
 
     @property
     def has_read(self) -> bool:
@@ -59,13 +57,12 @@ class Handover:
         return self._unread is not None and not self._unread
 
     def read_state(self, stages: Mapping[str, Stage]) -> list[Command]:
-        """Have the hosts read what snapshots reflect of the stages that change, each a share."""
-        serving = self.roster.serving.values()
-        if self._unread is not None or not serving:
+        """Have the hosts read what snapshots reflect, each a share of each stage."""
+        if self._unread is not None:
             return []
-        stored = [name for name in self._request.changes if stages[name].stored]
+        stored = [name for name, stage in stages.items() if stage.stored]
         commands: list[Command] = []
-        for host, groups in shares(serving).items() if stored else ():
+        for host, groups in shares(self.roster.serving.values()).items():
             for name in stored:
                 ticket = next(self._tickets)
                 commands.append(ReadState(host, name, ticket, groups))
@@ -82,13 +79,16 @@ class Handover:
         """What was read is not all that is left, or not all of it was: it is read once more."""
         self._unread = None
 
-    def drop(self, host: int) -> list[Command]:
+    def drop(self, host: int, why: str) -> list[Command]:
         """A host is lost; raises `HostDied` when they die again and again."""
         self.read_anew()
         if self.roster.working_on(host) is not None:
             self._died += 1
         if self._died >= READ_ATTEMPTS:
-            raise HostDied(f"{self._died} hosts died while they read the state that is left")
+            raise HostDied(
+                f"{self._died} of its hosts died while they read the state that is left to them;"
+                f" the last: {why or 'it is not known why'}"
+            )
         return [StopHost(host, gently=False), *self.roster.drop(host)]
 
     def take_over(self, stages: Mapping[str, Stage], working: Roster, commit: int) -> list[Command]:
@@ -166,11 +166,11 @@ class Upgrades:
         if self.over is not None:
             self.over.read(ticket)
 
-    def lose(self, host: int) -> list[Command]:
+    def lose(self, host: int, why: str) -> list[Command]:
         """One of the hosts died before it took over; if they die again and again, that is all."""
         assert self.over is not None, "it was one of them"
         try:
-            return self.over.drop(host)
+            return self.over.drop(host, why)
         except HostDied as error:
             return self.give_up("refused", str(error))
 

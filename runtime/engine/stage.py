@@ -191,8 +191,8 @@ class Stage:
         if batch is None or not batch.missing:
             return (), ()
         culprit = self._hunt.blame(host, seq, piece)
-        if culprit is None or culprit.position is None:
-            return (), ()
+        if culprit is None or culprit.position is None or culprit.group not in batch.missing:
+            return (), ()  # what was decided on before killed nobody
         row = batch.rows.filter(pc.equal(batch.rows.column("position"), culprit.position))
         if batch.release is None:
             whom = [Who(agent, culprit.aggregate) for agent in self.spec.agents]

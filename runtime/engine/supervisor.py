@@ -209,7 +209,7 @@ class Supervisor:
                 rosters = self._rosters
                 return [c for one in rosters for c in one.ready(message.host, message.place)]
             case HostLost():
-                return self._lose(message.host)
+                return self._lose(message.host, why=message.why)
             case HostRefused():
                 return self._refused(message)
             case ScaleTo():
@@ -259,9 +259,9 @@ class Supervisor:
     def _scale(self, hosts: int) -> list[Command]:
         return [command for roster in self._rosters for command in roster.scale(hosts)]
 
-    def _lose(self, host: int, refused: LucentError | None = None) -> list[Command]:
+    def _lose(self, host: int, refused: LucentError | None = None, why: str = "") -> list[Command]:
         if self._upgrades.has(host):
-            return self._upgrades.lose(host)
+            return self._upgrades.lose(host, why)
         work = self._roster.working_on(host)
         commands: list[Command] = []
         if work is not None:

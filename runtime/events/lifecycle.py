@@ -71,7 +71,10 @@ class StrategyUpgraded(Lifecycle):
     parameters: dict[str, Any]
     parametersDigest: str  # noqa: N815 (as it is spelt in RunStarted)
     reference: str = Field("", description="module:Class of the strategy, as it was loaded")
-    code: str = Field("", description="SHA-256 of its file")
+    code: dict[str, str] = Field(
+        default_factory=dict,
+        description="as in RunStarted: its own, and once those of agents that are not upgraded",
+    )
 
 
 class RunPaused(Lifecycle):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +12,7 @@ from runtime.deciding import Strategy
 from runtime.engine.plan import AgentPlan, EditionPlan, RunPlan, strategy_class
 from runtime.errors import ConfigError, StreamNotFound, UnknownName
 from runtime.events import RunStarted, StrategyUpgraded, run_stream
-from runtime.jobs.code import code_of
+from runtime.jobs.code import Digests, code_of, last_code
 from runtime.jobs.registry import find_strategy
 from runtime.store import EventStore
 
@@ -34,10 +34,11 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A run as it was begun, and its upgrades in their order."""
+    """A run as it was begun, its upgrades in their order, the files it last decided with."""
 
     started: RunStarted
     upgrades: tuple[StrategyUpgraded, ...]
+    code: Digests = field(default_factory=dict)
 
     def latest(self) -> dict[str, Declared]:
         """What each agent decides with by now, by name."""
@@ -94,26 +95,32 @@ def history(store: EventStore, started: RunStarted) -> History:
         for event in events
         if event.type == StrategyUpgraded.__name__
     ]
-    return History(started, tuple(recorded))
+    return History(started, tuple(recorded), last_code(events))
 
 
 def upgrades_of(
     names: Sequence[str], plan: RunPlan, declared: Declared, since: Mapping[str, int]
 ) -> tuple[StrategyUpgraded, ...]:
-    """What is recorded of these agents, which decide as declared from there on."""
+    """What is recorded of these agents, which decide as declared from there on.
+
+    The first also tells which files the agents that stay as they are decide with.
+    """
     now, run = named(declared["agents"]), plan.run_id
     references = {agent.name: agent.strategy for agent in plan.agents}
     code = code_of(plan)
+    others = {name: digest for name, digest in code.items() if name not in names}
+    own = [{name: code[name]} if name in code else {} for name in names]
+    told = [own[0] | others, *own[1:]] if own else []
     return tuple(
         StrategyUpgraded(
             run_id=run,
             agent=name,
             since=since[name],
             reference=references[name],
-            code=code.get(name, ""),
-            **{field: now[name][field] for field in CHANGEABLE},
+            code=digests,
+            **{one: now[name][one] for one in CHANGEABLE},
         )
-        for name in names
+        for name, digests in zip(names, told, strict=True)
     )
 
 

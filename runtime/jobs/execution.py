@@ -31,7 +31,7 @@ from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.fingerprint import fingerprint
 from runtime.jobs.intake import Intake, open_feed, plan_intake
-from runtime.jobs.journal import Begun, Journal, started_runs
+from runtime.jobs.journal import Beginning, Journal, started_runs
 from runtime.jobs.planning import appoint, plan_run
 from runtime.jobs.quarantine import author as quarantine_author
 from runtime.jobs.rolling import Going
@@ -119,11 +119,10 @@ def execute(job: Job, start_hosts: StartHosts, control: RunControl) -> Outcome:
             parked = in_quarantine(store, plan.run)
             begun = journal.begin(declared, fingerprint(), refused, adopted.upgrades)
             control.note(begun.notes)
-            committing = _Committing(fence, quarantine_author(plan, job.journal_key))
             ground = _Ground(
                 plan=plan,
                 store=store,
-                committing=committing,
+                committing=_Committing(fence, quarantine_author(plan, job.journal_key)),
                 config=job.config,
                 feed=feed,
                 intake=intake,
@@ -166,7 +165,7 @@ class _Ground:
     feed: Merge
     intake: Intake
     journal: Journal
-    begun: Begun
+    begun: Beginning
     cursors: Mapping[str, str]
     parked: Mapping[str, tuple[InQuarantine, ...]]
     keys: Mapping[str, SigningKey]

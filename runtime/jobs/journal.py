@@ -27,11 +27,11 @@ from runtime.events import (
     run_stream,
 )
 from runtime.identity import SigningKey, recorded_digest, run_root
-from runtime.jobs.code import code_of, edits
+from runtime.jobs.code import code_of, edit_notes, last_code
 from runtime.store import EventStore, Fence, Filter, Write, open_store
 
 
-class Begun(NamedTuple):
+class Beginning(NamedTuple):
     """Whether a run is `new`; what its user is to be told before it goes on."""
 
     new: bool
@@ -51,7 +51,7 @@ class Journal:
         fingerprint: Mapping[str, str],
         refused: Sequence[str] = (),
         upgrades: Sequence[StrategyUpgraded] = (),
-    ) -> Begun:
+    ) -> Beginning:
         """Record the start, or that the run goes on.
 
         `refused` says what is wrong with snapshots that are not used, `upgrades` which agents
@@ -63,30 +63,21 @@ class Journal:
         last = self._last()
         if last is None:
             self._refuse_shared_agents()
-            start = RunStarted(
-                run=self._plan.run,
-                run_id=self._plan.run_id,
-                author=self._key.did,
-                agents=declared["agents"],
-                feeds=declared["feeds"],
-                locations=declared["locations"],
-                fingerprint=dict(fingerprint),
-                signing_block=declared.get("signing_block", 1),
-                code=code_of(self._plan),
-            )
-            self._append(start, *upgrades)
-            return Begun(new=True)
+            self._append(self._start(declared, fingerprint), *upgrades)
+            return Beginning(new=True)
         self._refuse_changes(declared)
         if last.type == RunCompleted.__name__:
-            return Begun(new=False)
+            return Beginning(new=False)
         resumed = RunResumed(
             run_id=self._plan.run_id,
             fingerprint=dict(fingerprint),
             refused_snapshots=tuple(refused),
             code=code_of(self._plan),
         )
+        known = last_code(self._store.read_stream(self._stream))
+        edits = edit_notes(known, self._plan, {one.agent for one in upgrades})
         self._append(*upgrades, resumed)
-        return Begun(new=False, notes=(*refused, *self._edited()))
+        return Beginning(new=False, notes=(*refused, *edits))
 
     def end(self, *, completed: bool) -> RunPaused:
         """Record the root the run has come to; a completed run is not completed twice."""
@@ -104,20 +95,18 @@ class Journal:
             self._append(ended)
         return ended
 
-    def _edited(self) -> list[str]:
-        """What is to be told of files that were edited since the run was last begun."""
-        here = self._store.revision(self._stream)
-        found = {
-            e.agent for e in edits(self._store.read_stream(self._stream)) if e.revision == here
-        }
-        return [
-            f"the file of {agent.strategy!r} was edited since: agent {agent.name!r} goes on with it"
-            f" as {agent.stamp['name']} {agent.stamp['version']}. If that matters to what it"
-            " decides, no other run comes to the same root: give it another version, and 'lucent"
-            " upgrade' records from where on it holds"
-            for agent in self._plan.agents
-            if agent.name in found
-        ]
+    def _start(self, declared: Mapping[str, Any], fingerprint: Mapping[str, str]) -> RunStarted:
+        return RunStarted(
+            run=self._plan.run,
+            run_id=self._plan.run_id,
+            author=self._key.did,
+            agents=declared["agents"],
+            feeds=declared["feeds"],
+            locations=declared["locations"],
+            fingerprint=dict(fingerprint),
+            signing_block=declared.get("signing_block", 1),
+            code=code_of(self._plan),
+        )
 
     def _last(self) -> RecordedEvent | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runtime.engine.inheritance import heir, refuse_unreadable
 from runtime.engine.messages import UpgradeRequested
@@ -11,6 +11,7 @@ from runtime.engine.plan import UNDECIDED, RunPlan, columns_of
 from runtime.errors import RunConflict
 from runtime.events import StrategyUpgraded
 from runtime.identity import SigningKey
+from runtime.jobs.code import edit_notes
 from runtime.jobs.config import RunConfig
 from runtime.jobs.editions import History, upgrades_of
 from runtime.jobs.planning import appoint, plan_run
@@ -36,13 +37,14 @@ class Question:
 class Proposal:
     """By what plan a run is to decide: where from is `UNDECIDED`, and said by `changes` too.
 
-    `changes`, `reached` and `columns` are given by stage.
+    `changes`, `reached` and `columns` are given by stage; `notes` are for who asked.
     """
 
     plan: RunPlan
     changes: Mapping[str, tuple[StrategyUpgraded, ...]]
     reached: Mapping[str, int]
     columns: Mapping[str, Mapping[str, type]]
+    notes: tuple[str, ...] = ()
 
     def request(self, edition: int) -> UpgradeRequested:
         """What the supervisor is asked for."""
@@ -85,7 +87,8 @@ def propose(question: Question) -> Proposal:
     host = heir(plan)
     for stage, parts in question.states.items():
         refuse_unreadable(host, stage, parts)
-    return _proposal(plan, upgrades, question.reached)
+    notes = tuple(edit_notes(past.code, plan, names))
+    return replace(_proposal(plan, upgrades, question.reached), notes=notes)
 
 
 def _proposal(

@@ -85,11 +85,12 @@ def all_parked(store: EventStore, run: str) -> Iterator[Who]:
 
 
 def not_parked(who: Who, known: Iterable[Who]) -> RunMissing:
-    """The error that an aggregate is not in quarantine, but `known` are."""
+    """The error that an aggregate is not in quarantine, or none of an agent's is; `known` are."""
     there = ", ".join(" ".join(one) for one in islice(known, MOST_KNOWN)) or "nothing"
+    which = f"aggregate {who.aggregate!r}" if who.aggregate else "no aggregate"
+    is_not = "is not" if who.aggregate else "is"
     return RunMissing(
-        f"aggregate {who.aggregate!r} of agent {who.agent!r} is not in quarantine; in quarantine:"
-        f" {there}"
+        f"{which} of agent {who.agent!r} {is_not} in quarantine; in quarantine: {there}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -36,6 +36,7 @@ from runtime.jobs.connection import AUTO, connected
 from runtime.jobs.control import RunControl, Status
 from runtime.jobs.execution import Job, Outcome, execute
 from runtime.jobs.proposal import Proposal, Question, propose
+from runtime.jobs.quarantine import not_parked
 from runtime.jobs.rolling import Begun
 
 RESTARTS = 10
@@ -101,9 +102,17 @@ class RemoteRun:
         """Give up the upgrade under way, if it has not been made yet; `status` tells."""
         self._ask("withdraw")
 
-    def release(self, who: Who, *, drop: bool = False) -> None:
-        """Let an aggregate in quarantine go on; `drop`: without the event it was parked at."""
-        self._ask("release", who, drop)
+    def release(self, those: Sequence[Who], *, drop: bool = False) -> None:
+        """Let aggregates in quarantine go on; `drop`: each without the event it was parked at.
+
+        Raises `RunMissing` if one is not in quarantine; then none does.
+        """
+        parked = [one for held in self.status().parked.values() for one in held]
+        for who in those:
+            if who not in parked:
+                raise not_parked(who, sorted(parked))
+        for who in those:
+            self._ask("release", who, drop)
 
     def _ask(self, what: str, *arguments: Any, seconds: float = ANSWER_SECONDS) -> Any:
         try:
@@ -148,7 +157,8 @@ def run_on_ray(job: Job, follow: Follow, progress: Callable[[Status], None]) -> 
                         f"the supervisor of run {job.config.run.name!r} died {life + 1} times:"
                         f" {error}; run the same command to resume"
                     ) from None
-                note = f"the supervisor died for the {life + 1}. time: it is started again"
+                died = f"the supervisor died, {life + 1} of at most {RESTARTS} times: {error}"
+                note = f"{died.splitlines()[0]}; it is started again"
                 progress(Status("starting the supervisor", notes=(note,)))
     raise AssertionError("the loop returns or raises")
 

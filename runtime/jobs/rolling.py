@@ -26,11 +26,12 @@ class Begun(NamedTuple):
     """An upgrade that hosts are started for: the edition that is to take over.
 
     `kept` names the sections of its config that say something else than the run goes by, and
-    are not gone by until it is started with it.
+    are not gone by until it is started with it; `notes` are for who asked.
     """
 
     edition: int
     kept: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Upgrading:
             self._edition += 1
             going.hosts.prepare(self._edition, proposal.plan)
             self._post(proposal.request(self._edition))
-            return Begun(self._edition, _kept(going.config, config))
+            return Begun(self._edition, _kept(going.config, config), proposal.notes)
 
 
 def _kept(now: RunConfig, config: RunConfig) -> tuple[str, ...]:

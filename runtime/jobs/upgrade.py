@@ -69,7 +69,9 @@ def replayed(source: EventStore, plan: RunPlan, declared: Declared) -> Adopted:
                     f"agent {agent.name!r} decided with {told(one.declared)} from position"
                     f" {one.since} on, whose code is not in the module of {agent.strategy!r}"
                 )
-    return Adopted(past.resumed(plan), past.upgrades, tuple(past.started.agents))
+    resumed = past.resumed(plan)
+    upgrades = tuple(one.model_copy(update={"code": {}}) for one in past.upgrades)
+    return Adopted(resumed, upgrades, tuple(past.started.agents))
 
 
 def adopt(store: EventStore, plan: RunPlan, declared: Declared, *, upgrade: bool) -> Adopted:

@@ -122,10 +122,8 @@ def verify_store(
         there = list(filterfalse(_is_unsigned, store.streams()))
         others = tuple(name for name in there if _is_of_others(store, name))
         names = sorted({*there} - {*others}, key=lambda name: (not _is_system(name), str(name)))
-        trusted = _trust(started, names, trust)
-        marks = _marks(store, started)
-        unfinished = _unfinished(store, started)
-        edited = tuple(_edited(store, started))
+        trusted, marks = _trust(started, names, trust), _marks(store, started)
+        unfinished, edited = _unfinished(store, started), tuple(_edited(store, started))
         checked: list[_Checked] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for one in pool.map(lambda name: _check(store, name, trusted, marks), names):
@@ -139,11 +137,8 @@ def verify_store(
     hidden = {one.stream: one.hidden for one in checked if one.hidden}
     gone = {one.stream: one.scavenged for one in checked if one.scavenged}
     events = sum(one.length - one.scavenged for one in checked)
-    pinned = trust is not None
-    found = tuple(damages)
-    return Verdict(
-        events, len(names), found, roots, pinned, hidden, gone, others, unfinished, edited
-    )
+    counts, pinned = (events, len(names), tuple(damages)), trust is not None
+    return Verdict(*counts, roots, pinned, hidden, gone, others, unfinished, edited)
 
 
 def _trust(
@@ -259,8 +254,8 @@ def _unfinished(store: EventStore, runs: Sequence[RunStarted]) -> dict[str, str]
 
 def _edited(store: EventStore, runs: Sequence[RunStarted]) -> Iterator[tuple[str, Edited]]:
     for name in sorted({run_stream(run.run) for run in runs}):
-        own = (event for event in store.entries(name) if isinstance(event, RecordedEvent))
         with suppress(StoreDamaged, StreamDeleted, StreamNotFound):
+            own = (event for event in store.entries(name) if isinstance(event, RecordedEvent))
             yield from ((name, one) for one in edits(own))
 
 

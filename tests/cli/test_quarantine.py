@@ -122,6 +122,10 @@ def test_several_are_released_at_once(
         (("moody",), "name an agent and its aggregates, or give --all"),
         (("moody", POOL, "--all"), "--all: name no aggregates with it"),
         (("moody", POOL, "nobody"), "'nobody' of agent 'moody' is not in quarantine"),
+        (
+            ("nosuch", "--all"),
+            f"no aggregate of agent 'nosuch' is in quarantine; in quarantine: moody {POOL}",
+        ),
     ],
 )
 def test_what_is_to_be_released_is_named(sick: Lucent, which: tuple[str, ...], wrong: str) -> None:
@@ -129,6 +133,14 @@ def test_what_is_to_be_released_is_named(sick: Lucent, which: tuple[str, ...], w
     assert ended.code == 2
     assert wrong in ended.err
     assert POOL in sick("quarantine", "list", "log.db").out, "nothing went on"
+
+
+def test_a_store_without_the_run_is_told(sick: Lucent) -> None:
+    other = CONFIG.replace('name = "moody"', 'name = "other"', 1)
+    Path("other.toml").write_text(other, encoding="utf-8")
+    ended = sick("quarantine", "release", "other.toml", "--all")
+    assert ended.code == 2
+    assert "log.db holds no run 'other'" in ended.err
 
 
 def test_a_config_whose_run_goes_on_is_told_to_be_named_instead(

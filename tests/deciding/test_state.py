@@ -216,6 +216,19 @@ def test_a_snapshot_that_does_not_fit_is_refused(data: bytes):
         StateCodec(Portfolio).decode(data)
 
 
+@dataclass(slots=True)
+class Solvent:
+    cash: float = 0.0
+
+    def __post_init__(self) -> None:
+        assert self.cash >= 0.0, "it has debts"
+
+
+def test_a_snapshot_that_a_state_refuses_itself_does_not_fit():
+    with pytest.raises(StateInvalid, match=r"does not fit state Solvent: .*it has debts"):
+        StateCodec(Solvent).decode(msgspec.msgpack.encode({"cash": -1.0}))
+
+
 def test_a_field_that_another_version_left_is_not_dropped():
     left = msgspec.msgpack.encode({"cash": 1.0, "debt": 2.0})
     assert StateCodec(Portfolio).decode(left).cash == 1.0

@@ -60,12 +60,12 @@ T = TypeVar("T")
 
 
 class Driven:
-    """A supervisor of one stage; remembers what it ordered last."""
+    """A supervisor of one stage, or of others; remembers what it ordered last."""
 
-    def __init__(self, pooling: Pooling, snapshot_events: int = 1000) -> None:
-        spec = StageSpec("one")
+    def __init__(self, pooling: Pooling, snapshot_events: int = 1000, *others: str) -> None:
+        specs = [StageSpec(name, agents=(name,)) for name in ("one", *others)]
         limits = CreditLimits(200, 10**6, 40)
-        self.supervisor = Supervisor([spec], pooling, limits, snapshot_events=snapshot_events)
+        self.supervisor = Supervisor(specs, pooling, limits, snapshot_events=snapshot_events)
         self.last: list[Command] = self.supervisor.start(-1)
 
     def tell(self, *messages: Message) -> list[Command]:
@@ -388,6 +388,27 @@ def test_what_comes_twice_of_an_aggregate_that_goes_on_meanwhile_is_no_divergenc
     driven.tell(parked(released, 0))
 
 
+def replaced(driven: Driven, host: int) -> int:
+    """Let a host die, of which nothing is recorded; returns the one in its place."""
+    driven.tell(HostLost(host))
+    assert not driven.ordered(Commit)
+    (start,) = driven.ordered(StartHost)
+    driven.tell(HostReady(start.host))
+    return start.host
+
+
+def test_what_was_decided_on_is_not_convicted_however_many_hosts_die_behind_it():
+    driven = Driven(Pooling(2)).staffed()
+    decided, other = driven.batch(KEYS, 40)
+    driven.tell(answer(decided))
+    second = other.host
+    for _ in range(3):
+        second = replaced(driven, second)
+    first = decided.host
+    for _ in range(12):
+        first = replaced(driven, first)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"hosts": 0}, {"spares": -1}, {"deadline": 0.0}, {"grace": -1.0}]
 )
@@ -535,11 +556,32 @@ class TestUpgrade:
         again = driven.ordered(ReadState)
         assert {read.host for read in again} == {3}
         assert {one.ticket for one in first}.isdisjoint(one.ticket for one in again)
-        driven.tell(HostLost(3))
+        third = replaced(driven, 3)
+        driven.tell(HostLost(third, "it ran out of memory"))
         stands = driven.supervisor.upgrade
         assert stands is not None
         assert stands.state == "refused"
-        assert stands.why == "2 hosts died while they read the state that is left"
+        assert "3 of its hosts died while they read the state" in stands.why
+        assert "it ran out of memory" in stands.why
+
+    def test_those_that_work_go_on_while_none_is_there_to_take_over(self) -> None:
+        driven = Driven(Pooling(1)).staffed()
+        (send,) = driven.batch(["a"], 1)
+        (first,) = self.ask(driven)
+        driven.tell(HostReady(first), answer(send), FeedIdle("one"), FeedReady("one"))
+        assert not driven.ordered(Pull), "it is to take over"
+        driven.tell(HostLost(first))
+        assert driven.ordered(Pull), "its replacement has not come yet"
+
+    def test_stages_that_do_not_change_are_read_too(self) -> None:
+        driven = Driven(Pooling(1), 1, "two").staffed()
+        driven.tell(BatchArrived("two", rows_of(["a"], [0]), 1, "1"))
+        (send,) = driven.ordered(Send)
+        driven.tell(answer(send), Committed(0, 0), taken(driven.ordered(TakeSnapshot)[0]))
+        driven.tell(Committed(1, 1), FeedIdle("one"), FeedIdle("two"))
+        (first,) = self.ask(driven)
+        driven.tell(HostReady(first))
+        assert [read.stage for read in driven.ordered(ReadState)] == ["two"]
 
     def test_one_that_reads_for_too_long_ends_the_upgrade_only(self, driven: Driven) -> None:
         self.reading(driven)

@@ -15,6 +15,7 @@ from runtime.engine.messages import ReleaseRequested
 from runtime.engine.plan import RunPlan
 from runtime.engine.statistics import UpgradeStats
 from runtime.errors import LucentError, RunConflict
+from runtime.jobs.code import Edited
 from runtime.jobs.config import RunConfig
 from runtime.jobs.control import RunControl
 from runtime.jobs.execution import Outcome, execute
@@ -120,7 +121,7 @@ def test_it_is_as_if_the_run_had_been_stopped_there(tmp_path: Path) -> None:
     settings["run"]["replay"] = "log.db"
     again = run_in(tmp_path, **settings, store={"path": "again.db"})
     assert again.root == ended.outcome.root
-    assert switch(again.store) == switch(ended.outcome.store)
+    assert switch(again.store) == switch(ended.outcome.store).model_copy(update={"code": {}})
 
 
 def test_later_stages_take_over_too(tmp_path: Path) -> None:
@@ -255,6 +256,39 @@ def test_a_state_that_no_snapshot_held_yet_is_read_before_hosts_take_over(tmp_pa
     (tmp_path / "two").mkdir()
     write_rates(tmp_path / "two" / "rates.parquet", 100)
     assert ended.outcome.root == run_in(tmp_path / "two", **agents(EVERY_SECOND)).root
+
+
+EDITED = """
+from tests.support.strategies import Watch
+
+
+class Mine(Watch):
+    pass
+"""
+
+
+def test_an_edited_file_of_an_agent_that_stays_as_it_is_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "edited_beside.py"
+    file.write_text(EDITED)
+
+    def pair(every: dict[str, int]) -> dict[str, Any]:
+        mine = {"strategy": "edited_beside:Mine"}
+        return agents(every) | {
+            "agents": [watcher(parameters=every, **mine), watcher("second", **mine)]
+        }
+
+    class Editing(Rolled):
+        def ask(self) -> None:
+            file.write_text(file.read_text() + "# edited\n")
+            self.begun = self.control.upgrade(self._now, self._resolve)
+
+    write_rates(tmp_path / "rates.parquet", 100)
+    ended = Editing(job(tmp_path, **pair(EVERY_SECOND)), job(tmp_path, **pair(EVERY)))
+    (note,) = ended.begun.notes
+    assert "'edited_beside:Mine' was edited since: agent 'second' goes on with it" in note
+    assert ended.upgrade is not None
+    assert ended.upgrade.state == "done"
+    assert verify_store(ended.outcome.store).edited == (("system-study", Edited(1, "second")),)
 
 
 def test_who_hears_whom_is_not_changed_while_a_run_goes_on(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from runtime.events import run_stream
 from runtime.jobs.config import RunConfig
 from runtime.jobs.launch import run
 from runtime.jobs.records import decisions
@@ -70,6 +71,14 @@ def test_a_run_on_kurrentdb_ends_in_the_root_of_a_file(port: int, tmp_path: Path
     assert len(decisions(address(port))) == outcome.decisions
     again = run(on(address(port), tmp_path))
     assert (again.resumed, again.events, again.root) == (True, 0, ROOT)
+
+
+def test_a_run_whose_own_stream_was_deleted_on_kurrentdb_is_judged(tmp_path: Path) -> None:
+    with SqliteStore.open(tmp_path / "served.db") as store, served(store, Serving(port=0)) as port:
+        outcome = run(on(address(port), tmp_path))
+        store.delete(run_stream(outcome.run))
+        verdict = verify_store(address(port))
+    assert [damage.stream for damage in verdict.damages] == [run_stream(outcome.run)]
 
 
 def test_a_hundred_lost_connections_leave_the_root_as_it_is(port: int, tmp_path: Path) -> None:

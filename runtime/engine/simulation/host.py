@@ -30,7 +30,6 @@ from runtime.engine.messages import (
     StateRead,
 )
 from runtime.engine.results import GroupResult, Held, Parked, Results, Sealed, Who
-from runtime.engine.simulation.laws import LawBroken
 from runtime.engine.simulation.store import SimulatedStore
 from runtime.engine.simulation.strategy import Cell, Died, Editions, Poisoned, edition_at
 from runtime.errors import StateInvalid
@@ -43,7 +42,7 @@ RETRIES = (0.5, 2)
 class SimulatedHost:
     """Decides, parks, restores, snapshots and forgets as `runtime.engine.host.Host` does.
 
-    In the stages it is `blind` in, its edition cannot read what those before it left.
+    `code` is what it decides with; a `blind` one cannot read what any other code left.
     """
 
     number: int
@@ -53,7 +52,8 @@ class SimulatedHost:
     deadly: frozenset[int]
     editions: Editions
     edition: int = 0
-    blind: frozenset[str] = frozenset()
+    code: str = ""
+    blind: bool = False
     inbox: deque[Command] = field(default_factory=deque)
     cells: dict[Who, Cell] = field(default_factory=dict)
     parked: dict[Who, int] = field(default_factory=dict)
@@ -157,33 +157,36 @@ class SimulatedHost:
                 events.append(one)
 
     def _snapshot(self, command: TakeSnapshot) -> dict[int, bytes]:
-        found: dict[int, list[tuple[str, int, str, int]]] = defaultdict(list)
+        found: dict[int, list[tuple[str, int, str]]] = defaultdict(list)
         for (stage, aggregate), cell in self.cells.items():
             group = key_group(aggregate)
             if stage == command.stage and group in command.groups:
-                found[group].append((aggregate, cell.revision, cell.digest.hex(), cell.edition))
-        return {group: json.dumps(cells).encode() for group, cells in found.items()}
+                found[group].append((aggregate, cell.revision, cell.digest.hex()))
+        return {group: json.dumps([self.code, cells]).encode() for group, cells in found.items()}
 
     def _restore(self, command: Restore) -> None:
         self._forget(command.stage, command.groups)
         self.parked.update(command.parked)
         if not command.stored:
             return
-        for aggregate, cell in self._left(command):
-            if command.stage in self.blind and cell.edition < len(self.editions[command.stage]):
-                raise LawBroken(f"{command.stage} went on with state that it cannot read")
+        for aggregate, revision, digest in self._read(command):
+            cell = Cell(revision, bytes.fromhex(digest))
             self.cells[Who(command.stage, aggregate)] = cell
 
     def _read_state(self, command: ReadState) -> Message:
-        if command.stage in self.blind and any(self._left(command)):
-            return HostRefused(self.number, StateInvalid(f"cannot read what {command.stage} left"))
+        try:
+            deque(self._read(command), 0)
+        except StateInvalid as error:
+            return HostRefused(self.number, error)
         return StateRead(self.number, command.ticket)
 
-    def _left(self, command: ReadState | Restore) -> Iterator[tuple[str, Cell]]:
+    def _read(self, command: ReadState | Restore) -> Iterator[tuple[str, int, str]]:
         parts = self.store.parts(f"{self.run}/{command.stage}", command.groups)
         for part in parts.values():
-            for aggregate, revision, digest, edition in json.loads(part):
-                yield aggregate, Cell(revision, bytes.fromhex(digest), edition)
+            code, cells = json.loads(part)
+            if self.blind and code != self.code:
+                raise StateInvalid(f"{self.code} of {command.stage} cannot read what {code} left")
+            yield from cells
 
     def _forget(self, stage: str, groups: tuple[int, ...]) -> None:
         def kept(who: Who) -> bool:

@@ -116,13 +116,12 @@ class Process:
         self.hosts: dict[int, SimulatedHost] = {}
         self._busy: list[SimulatedHost] = []
         self._editions: dict[int, Editions] = {0: store.editions(RUN)}
-        self._blind: dict[int, frozenset[str]] = {}
+        self._blind: set[int] = set()
         self.mailbox: list[Message] = []
         self._pulls: list[Pull] = []
         self._commits: deque[Commit] = deque()
         self._writing: tuple[int, Write] | None = None
-        self._tries = 0
-        self._now = 0.0
+        self._tries, self._now = 0, 0.0
         self.stalled = self.slow = 0
         self.doomed: type[Command] | None = None
         self.finished: Finish | None = None
@@ -195,7 +194,7 @@ class Process:
         edition = len(self._editions)
         self._editions[edition] = self._store.editions(RUN)
         changes = {name: (_change(name, edition),) for name in [*self._feeds][: 1 + size % 2]}
-        self._blind[edition] = frozenset(changes) if blind else frozenset()
+        self._blind |= {edition} if blind else set()
         reached = {name: self._store.reached(name) for name in changes}
         self.mailbox.append(UpgradeRequested(edition, changes, reached, {}))
 
@@ -205,15 +204,25 @@ class Process:
 
     def refuse(self) -> None:
         """A host that is being started cannot load what it is to decide with."""
+        number = self._started_next()
+        if number is not None:
+            del self.hosts[number]
+            self.mailbox.append(HostRefused(number, ConfigError("no such strategy")))
+
+    def hang(self) -> None:
+        """A host that is being started waits for a place, and none ever comes."""
+        number = self._started_next()
+        if number is not None:
+            self.hosts[number].inbox.clear()
+
+    def _started_next(self) -> int | None:
+        """One of the hosts that are being started for an upgrade, if there are any."""
         starting = [
             host.number
             for host in self.hosts.values()
             if any(isinstance(one, StartHost) and one.edition for one in host.inbox)
         ]
-        if starting:
-            number = self._rng.choice(starting)
-            del self.hosts[number]
-            self.mailbox.append(HostRefused(number, ConfigError("no such strategy")))
+        return self._pick(starting) if starting else None
 
     def release(self) -> None:
         """Ask for the release of all that is in quarantine."""
@@ -288,7 +297,8 @@ class Process:
             self._deadly,
             self._editions[edition],
             edition,
-            self._blind.get(edition, frozenset()),
+            f"{self.fence.epoch}.{edition}",
+            edition in self._blind,
         )
         host.inbox.append(command)
         self.hosts[command.host] = host

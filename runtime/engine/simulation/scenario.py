@@ -29,6 +29,7 @@ FAULTS = (
     "release",
     "cure",
     "upgrade",
+    "upgrade-hangs",
     "upgrade-refused",
     "upgrade-unreadable",
     "upgrade-withdrawn",
@@ -41,8 +42,8 @@ FAULTS = (
 told and fails to say so, or is slow, or its disk is full for long; a feed gives nothing for a
 while; the clock leaps; a host's answer is lost, or comes twice; what is in quarantine is
 released; the strategy is cured of what was poison to it; another edition of the strategy is to
-take over, or cannot be loaded where it should, or cannot read the state that is left to it, or
-is not wanted any more.
+take over, or cannot be loaded where it should, or never starts there, or cannot read the state
+that is left to it, or is not wanted any more.
 """
 
 ENDS = frozenset({"crash", "zombie", "stop", "disk-full"})

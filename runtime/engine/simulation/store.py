@@ -57,10 +57,13 @@ class SimulatedStore:
         backwards: bool = False,
         limit: int | None = None,
     ) -> Iterator[RecordedEvent]:
-        """The events of `stream`, as every store reads them."""
-        count = self.revision(stream) + 1
-        revisions = range(count)[start : None if start is None or limit is None else start + limit]
-        for revision in reversed(revisions) if backwards else revisions:
+        """The events of `stream` from revision `start` on; none if it was never written."""
+        last = self.revision(stream)
+        if backwards:
+            revisions = range(last if start is None else min(start, last), -1, -1)
+        else:
+            revisions = range(start or 0, last + 1)
+        for revision in revisions[:limit]:
             yield self.event(stream, revision)
 
     def editions(self, run: str) -> dict[str, list[int]]:

@@ -30,11 +30,10 @@ class Poisoned(Exception):
 
 @dataclass(slots=True)
 class Cell:
-    """State of an aggregate: its next revision, a digest of all it has seen, its last edition."""
+    """State of an aggregate: its next revision, and a digest of all it has seen."""
 
     revision: int = 0
     digest: bytes = b""
-    edition: int = 0
 
     def decide(
         self, stage: str, aggregate: str, position: int, edition: int, *, poison: bool = False
@@ -45,7 +44,7 @@ class Cell:
         """
         text = b"%b %d %d" % (self.digest, position, edition)
         seen = blake2b(text, digest_size=8).digest()
-        self.digest, self.edition = seen, edition
+        self.digest = seen
         if poison:
             raise Poisoned(f"cannot decide on position {position}")
         if seen[0] & 1:

@@ -25,6 +25,7 @@ _PLAIN: Mapping[str, Callable[[Process], None]] = {
     "answer-lost": Process.lose_answer,
     "answer-twice": Process.repeat_answer,
     "release": Process.release,
+    "upgrade-hangs": Process.hang,
     "upgrade-refused": Process.refuse,
     "upgrade-withdrawn": Process.withdraw,
 }

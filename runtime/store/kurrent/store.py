@@ -153,7 +153,8 @@ class KurrentStore:
         first = max(0, start or 0)
         if backwards:
             first = last if start is None else max(-1, min(start, last))
-        return islice(self._stream(stream, first, last, backwards=backwards), limit)
+        size = _PAGE if limit is None else max(1, min(limit, _PAGE))
+        return islice(self._stream(stream, first, last, size, backwards=backwards), limit)
 
     def read_all(
         self,
@@ -235,10 +236,10 @@ class KurrentStore:
         return next((event.position for event in self._log.backwards(None, _EVERYTHING)), -1)
 
     def _stream(
-        self, stream: str, start: int, last: int, *, backwards: bool
+        self, stream: str, start: int, last: int, size: int, *, backwards: bool
     ) -> Iterator[RecordedEvent]:
         while 0 <= start <= last:
-            page = self._line.page(stream, start, _PAGE, backwards=backwards)
+            page = self._line.page(stream, start, size, backwards=backwards)
             for event in page:
                 if event.revision > last:
                     return

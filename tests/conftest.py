@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from runtime.jobs.connection import settle_ray
 
 settings.register_profile("lucent", deadline=None, print_blob=True)
 settings.load_profile("lucent")
@@ -17,7 +18,7 @@ def ray_session() -> Iterator[None]:
     """A Ray cluster on this machine, for the whole session."""
     import ray  # noqa: PLC0415 (most tests need none)
 
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    settle_ray()
     ray.init(num_cpus=9, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     yield
     ray.shutdown()

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runtime.engine.commands import Restore
 from runtime.engine.host import Host
 from runtime.engine.keygroups import GROUPS
 from runtime.engine.plan import RunPlan, StagePlan, build_host
 from runtime.errors import SnapshotDamaged
-from runtime.store import EventStore
+
+if TYPE_CHECKING:  # hosts import no store
+    from runtime.store import EventStore
 
 SOME = 32
 """The state of so many key groups is read at a time."""

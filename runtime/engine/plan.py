@@ -18,7 +18,7 @@ from runtime.engine.credit import CreditLimits
 from runtime.engine.desk import Desk, Edition
 from runtime.engine.host import Host
 from runtime.engine.roster import Pooling
-from runtime.engine.windows import columns_for, warm_up
+from runtime.engine.windows import columns_for
 from runtime.errors import ConfigError, LucentError, RunConflict, UnknownName
 from runtime.identity import SigningKey
 
@@ -157,8 +157,7 @@ def _is_strategy(found: object) -> bool:
 
 
 def build_host(plan: RunPlan) -> Host:
-    """A host with a desk for every agent of the run, and no state yet; ready to decide at once."""
-    warm_up()
+    """A host with a desk for every agent of the run, and no state yet."""
     sys.path.extend(path for path in plan.paths if path not in sys.path)
     return Host({s.name: [_desk(plan, agent) for agent in s.agents] for s in plan.stages})
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.events import NewEvent, RecordedEvent, StrategyUpgraded
-from runtime.feeds import Drop
+
+if TYPE_CHECKING:  # hosts import no feed: it would take them a fifth of a second
+    from runtime.feeds import Drop
 
 
 class Sealed(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from runtime.errors import (
     RunSilent,
 )
 from runtime.jobs.config import RunConfig
-from runtime.jobs.connection import AUTO, connected
+from runtime.jobs.connection import AUTO, connected, settle_ray
 from runtime.jobs.control import RunControl, Status
 from runtime.jobs.execution import Job, Outcome, execute
 from runtime.jobs.proposal import Proposal, Question, propose
@@ -265,7 +264,7 @@ def ray_session(config: RunConfig) -> Iterator[str]:
     and for as many that take over from them in an upgrade.
     Raises `ConfigError` or `RunMissing` if it cannot be reached.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    settle_ray()
     hosts = config.hosts
     if ray.is_initialized() or hosts.address is not None:
         with connected(hosts.address or AUTO) as place:

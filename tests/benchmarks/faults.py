@@ -8,7 +8,6 @@ upgraded.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 import ray
 
 from runtime.jobs.config import RunConfig, parse_config
+from runtime.jobs.connection import settle_ray
 from runtime.store import SqliteStore
 from tests.chaos.live import Live
 
@@ -205,7 +205,7 @@ def _pauses(path: Path, began: int, ended: int) -> list[float]:
 
 def main() -> None:
     """Measure and print."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    settle_ray()
     ray.init(num_cpus=10, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     try:
         with TemporaryDirectory() as folder:

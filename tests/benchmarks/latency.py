@@ -6,7 +6,6 @@ when its second has come; every event is decided on.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from runtime.engine.cluster import RayHosts
 from runtime.engine.statistics import PERCENTILES
 from runtime.jobs import execution
 from runtime.jobs.config import RunConfig
+from runtime.jobs.connection import settle_ray
 from runtime.jobs.control import RunControl
 from runtime.jobs.execution import Outcome
 from runtime.jobs.launch import prepare
@@ -59,7 +59,7 @@ def run_paced(config: RunConfig) -> Outcome:
 
 def main() -> None:
     """Measure and print."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    settle_ray()
     ray.init(num_cpus=4, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     try:
         calls = bare()

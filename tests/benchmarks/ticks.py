@@ -6,7 +6,6 @@ seconds that a million ticks cost in all processes. Start-up (Ray, hosts) is not
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from types import ModuleType
 import psutil
 import ray
 
+from runtime.jobs.connection import settle_ray
 from runtime.jobs.execution import Outcome
 from runtime.jobs.launch import prepare, run_job
 from tests.benchmarks import workload
@@ -131,7 +131,7 @@ def main() -> None:
     if ticks is None:
         print(f"skipped: the baseline {workload.SHARED} is not there")
         return
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    settle_ray()
     ray.init(num_cpus=4, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     try:
         with TemporaryDirectory() as directory:

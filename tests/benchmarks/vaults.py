@@ -6,7 +6,6 @@ rows without a usable price are skipped and counted. Rates are set against the p
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from statistics import median
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 import ray
 
 from runtime.jobs.config import RunConfig, parse_config
+from runtime.jobs.connection import settle_ray
 from runtime.jobs.launch import prepare, run_job
 from tests.benchmarks import workload
 
@@ -76,7 +76,7 @@ def main() -> None:
     if ticks is None or not PRICES.exists():
         print(f"skipped: {PRICES} is not there")
         return
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    settle_ray()
     ray.init(num_cpus=4, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     try:
         with TemporaryDirectory() as folder:

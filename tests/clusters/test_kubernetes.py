@@ -147,13 +147,14 @@ def test_readiness_is_asked_at_a_port_that_is_there(name: str) -> None:
 @pytest.mark.parametrize("name", KUBERNETES)
 def test_only_the_head_has_the_keys_and_their_passphrase(name: str) -> None:
     first, *others = pods(name)
-    (variable,) = first["containers"][0]["env"]
+    variable, *plain = first["containers"][0]["env"]
     assert variable["name"] == PASSPHRASE_VARIABLE
     assert set(variable["valueFrom"]) == {"secretKeyRef"}
     for pod in others:
-        assert not any("env" in container for container in pod["containers"])
+        plain += [one for container in pod["containers"] for one in container.get("env", ())]
         assert "volumes" not in pod
         assert pod["automountServiceAccountToken"] is False
+    assert {one["name"]: one["value"] for one in plain} == {"RAY_worker_niceness": "0"}
 
 
 @pytest.mark.parametrize("name", KUBERNETES)

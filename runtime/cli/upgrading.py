@@ -76,8 +76,6 @@ def _roll(config: RunConfig, address: str) -> None:
             if begun.kept:
                 sections = ", ".join(f"[{name}]" for name in begun.kept)
                 say(f"{sections} of {config.run.name!r} stay as they are until it is started again")
-            for note in begun.notes:
-                remark(note, "yellow")
             stands = _settled(remote, begun.edition)
         except KeyboardInterrupt:
             say(
@@ -88,6 +86,8 @@ def _roll(config: RunConfig, address: str) -> None:
     if stands.state != "done":
         why = stands.why or "the upgrade was withdrawn"
         raise RunConflict(f"run {run!r} goes on as before: {why}")
+    for note in begun.notes:
+        remark(note, "yellow")
     places = ", ".join(f"{stage} from position {at:,}" for stage, at in stands.since.items())
     say(f"run {run!r} decides as this config says: {places}")
 

@@ -57,7 +57,8 @@ class Window:
 
     `time` and `known_at` are int64 nanoseconds, non-decreasing in `known_at`; `columns`
     holds float64, bool or `Text` by field name. Where a window begins and ends means
-    nothing: a strategy decides the same however its input is cut (the chunk law).
+    nothing: a strategy decides the same however its input is cut (the chunk law). Arrays are
+    read-only, as other agents read the same.
     """
 
     aggregate: str
@@ -102,6 +103,9 @@ class Window:
             for name, value in zip(event._fields[3:], event[3:], strict=True)
         }
         known = np.array([event.known_at], np.int64)
+        for array in (time, known, *columns.values()):
+            if not isinstance(array, Text):
+                array.flags.writeable = False
         return cls(aggregate, time, known, event.type, columns)
 
 

@@ -170,7 +170,8 @@ class RayHosts:
         def arrived(future: Any) -> None:
             error = future.exception()
             if error is not None:
-                self._post(HostLost(host, str(error)) if isinstance(error, LOST) else error)
+                lost = isinstance(error, LOST)
+                self._post(HostLost(host, cause_of(error)) if lost else error)
                 return
             try:
                 answer = future.result()
@@ -182,6 +183,12 @@ class RayHosts:
                 self._post(broken)
 
         reference.future().add_done_callback(arrived)
+
+
+def cause_of(error: Exception) -> str:
+    """Why a process of Ray's is gone, on one line: what Ray says behind the fields it lists."""
+    said = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
+    return " ".join(said[1:] or said).strip().rstrip(".")
 
 
 def _answered(command: Send, answer: bytes) -> HostAnswered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 import pyarrow as pa
@@ -13,6 +14,10 @@ from runtime.engine.partition import Part
 from runtime.engine.pieces import Pieces
 from runtime.engine.results import Results
 from runtime.engine.suspicion import Piece, Suspicion
+from runtime.errors import HostDied
+
+ACQUITTALS = 8
+"""So often hosts may die of a batch without a culprit that could be parked; then the run ends."""
 
 
 class Hunt:
@@ -26,6 +31,7 @@ class Hunt:
         self.probing: set[int] = set()
         self._raised: set[int] = set()
         self._suspicions: dict[int, Suspicion] = {}
+        self._acquitted: Counter[int] = Counter()
         self._pieces = Pieces()
 
     def raised(self, group: int) -> None:
@@ -43,17 +49,33 @@ class Hunt:
         """A host was lost: what was tried alone there has to be tried again."""
         self.probing.clear()
 
-    def blame(self, host: int, seq: int, piece: Piece | None) -> Piece | None:
-        """A host died at batch `seq`; returns the culprit if it is known now."""
-        suspicion = self._suspicions.setdefault(seq, Suspicion())
-        culprit = suspicion.blame(host, piece)
-        if culprit is not None:
-            del self._suspicions[seq]
-        return culprit
+    def blame(self, host: int, batch: Batch, piece: Piece | None) -> Piece | None:
+        """A host died at a batch; returns the culprit if it is known now.
+
+        Raises `HostDied` when hosts die again and again of what was decided on before: that
+        cannot be parked any more.
+        """
+        culprit = None
+        if batch.missing:
+            suspicion = self._suspicions.setdefault(batch.seq, Suspicion())
+            culprit = suspicion.blame(host, piece)
+            if culprit is None:
+                return None
+            del self._suspicions[batch.seq]
+        if culprit is not None and culprit.group in batch.missing:
+            return culprit
+        self._acquitted[batch.seq] += 1
+        if self._acquitted[batch.seq] >= ACQUITTALS:
+            raise HostDied(
+                f"hosts die again and again of events before position {batch.position} that were"
+                " decided on before: see their output in Ray's logs; run the same command to resume"
+            )
+        return None
 
     def done(self, seq: int) -> None:
         """A snapshot reflects batch `seq`."""
         self._suspicions.pop(seq, None)
+        self._acquitted.pop(seq, None)
 
     def pieces(self, part: Part, batch: Batch) -> Iterator[tuple[Piece, pa.RecordBatch]] | None:
         """The part in pieces, if hosts died on its batch more than once."""

@@ -98,8 +98,9 @@ class Roster:
 
     @property
     def serving(self) -> Mapping[int, int]:
-        """The host of each slot that has one that is ready."""
-        return {r.slot: r.host for r in self.records.values() if r.ready and r.slot >= 0}
+        """The host of each slot that has one that is ready. From any thread."""
+        records = list(self.records.values())
+        return {r.slot: r.host for r in records if r.ready and r.slot >= 0}
 
     def fill(self) -> list[Command]:
         """Start the hosts that are wanted and not there.

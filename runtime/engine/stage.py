@@ -186,13 +186,14 @@ class Stage:
         return tuple(released), tuple(notices)
 
     def blame(self, host: int, seq: int, piece: Piece | None) -> Accepted:
-        """`host` died at batch `seq`; returns what is to be recorded if a culprit was found."""
+        """`host` died at batch `seq`; returns what is to be recorded if a culprit was found.
+
+        Raises `HostDied` when hosts die again and again of what was decided on before.
+        """
         batch = self._batches.find(seq)
-        if batch is None or not batch.missing:
+        culprit = None if batch is None else self._hunt.blame(host, batch, piece)
+        if batch is None or culprit is None or culprit.position is None:
             return (), ()
-        culprit = self._hunt.blame(host, seq, piece)
-        if culprit is None or culprit.position is None or culprit.group not in batch.missing:
-            return (), ()  # what was decided on before killed nobody
         row = batch.rows.filter(pc.equal(batch.rows.column("position"), culprit.position))
         if batch.release is None:
             whom = [Who(agent, culprit.aggregate) for agent in self.spec.agents]

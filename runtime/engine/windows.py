@@ -123,6 +123,7 @@ def _values(column: pa.Array) -> NDArray[Any]:
     """Numbers without nulls as NumPy sees them, nothing copied.
 
     `to_numpy` would import pandas first, where it is installed: a quarter of a second of each host.
+    So would a scalar, as `fill_null` makes one: it is called for what has nulls alone.
     """
     values: NDArray[Any] = np.from_dlpack(column)
     return values
@@ -132,24 +133,34 @@ def _integers(batch: pa.RecordBatch, name: str) -> NDArray[np.int64]:
     return _values(batch.column(name))
 
 
+def _flags(column: pa.Array) -> NDArray[np.bool_]:
+    return _values(column.cast(pa.uint8())).view(np.bool_)
+
+
 def _text(column: pa.DictionaryArray) -> Text:
     column = compact(column, SMALL)
     indices = column.indices
-    if indices.null_count:
-        indices = pc.fill_null(indices, -1)
-    return Text(_values(indices), column.dictionary.to_pylist())
+    if not indices.null_count:
+        return Text(_values(indices), column.dictionary.to_pylist())
+    codes = pa.Array.from_buffers(
+        indices.type, len(indices), [None, indices.buffers()[1]], offset=indices.offset
+    )
+    known = _flags(indices.is_valid())
+    return Text(np.where(known, _values(codes), -1).astype(np.int32), column.dictionary.to_pylist())
 
 
 def _read(column: pa.Array, kind: type) -> NDArray[Any] | Text:
     if kind is str:
         return _text(column)
     if kind is bool:
-        known = pc.fill_null(column, False)  # noqa: FBT003 (Arrow's own signature)
-        return _values(known.cast(pa.uint8())).view(np.bool_)
+        known = pc.fill_null(column, False) if column.null_count else column  # noqa: FBT003
+        return _flags(known)
     return _values(pc.fill_null(column, np.nan) if column.null_count else column)
 
 
 def _absent(kind: type, rows: int) -> NDArray[Any] | Text:
     if kind is str:
         return Text(np.full(rows, -1, np.int32), ())
-    return np.zeros(rows, np.bool_) if kind is bool else np.full(rows, np.nan)
+    absent: NDArray[Any] = np.zeros(rows, np.bool_) if kind is bool else np.full(rows, np.nan)
+    absent.flags.writeable = False
+    return absent

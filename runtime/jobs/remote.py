@@ -19,7 +19,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from runtime.engine.cluster import RayHosts
+from runtime.engine.cluster import RayHosts, cause_of
 from runtime.engine.named import find_supervisor, runs_going_on, start_supervisor
 from runtime.engine.results import Who
 from runtime.errors import (
@@ -156,8 +156,8 @@ def run_on_ray(job: Job, follow: Follow, progress: Callable[[Status], None]) -> 
                         f"the supervisor of run {job.config.run.name!r} died {life + 1} times:"
                         f" {error}; run the same command to resume"
                     ) from None
-                died = f"the supervisor died, {life + 1} of at most {RESTARTS} times: {error}"
-                note = f"{died.splitlines()[0]}; it is started again"
+                died = f"the supervisor died, {life + 1} of at most {RESTARTS} times"
+                note = f"{died}, and is started again: {cause_of(error)}"
                 progress(Status("starting the supervisor", notes=(note,)))
     raise AssertionError("the loop returns or raises")
 

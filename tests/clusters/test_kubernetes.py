@@ -150,11 +150,12 @@ def test_only_the_head_has_the_keys_and_their_passphrase(name: str) -> None:
     variable, *plain = first["containers"][0]["env"]
     assert variable["name"] == PASSPHRASE_VARIABLE
     assert set(variable["valueFrom"]) == {"secretKeyRef"}
+    assert others[0]["containers"][0]["env"] == plain, "hosts run there"
+    assert not any("env" in one for pod in others[1:] for one in pod["containers"])
     for pod in others:
-        plain += [one for container in pod["containers"] for one in container.get("env", ())]
         assert "volumes" not in pod
         assert pod["automountServiceAccountToken"] is False
-    assert {one["name"]: one["value"] for one in plain} == {"RAY_worker_niceness": "0"}
+    assert plain == [{"name": "RAY_worker_niceness", "value": "0"}]
 
 
 @pytest.mark.parametrize("name", KUBERNETES)

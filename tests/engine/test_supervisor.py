@@ -409,6 +409,24 @@ def test_what_was_decided_on_is_not_convicted_however_many_hosts_die_behind_it()
         first = replaced(driven, first)
 
 
+def test_a_run_whose_hosts_die_for_ever_of_what_was_decided_on_ends():
+    driven = Driven(Pooling(1)).staffed()
+    (send,) = driven.batch(KEYS, 40)
+    driven.tell(answer(send), Committed(0, 0))
+    driven.batch(KEYS, 80)
+    host = send.host
+    driven.tell(HostLost(host))
+
+    def die() -> None:
+        for _ in range(100):
+            (start,) = driven.ordered(StartHost)
+            driven.tell(HostReady(start.host))
+            driven.tell(HostLost(start.host))
+
+    with pytest.raises(HostDied, match="before position 40 that were decided on before"):
+        die()
+
+
 @pytest.mark.parametrize(
     "wrong", [{"hosts": 0}, {"spares": -1}, {"deadline": 0.0}, {"grace": -1.0}]
 )

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.engine.ipc import write_ipc
 from runtime.engine.windows import columns_for, read_rows
 from runtime.errors import ConfigError
 from runtime.events import id_text, named_id, observation_id
@@ -82,3 +86,29 @@ def test_strategies_of_one_stage_share_their_columns():
     assert list(columns_for([{"b": float}, {"a": str}])) == ["b", "a"]
     with pytest.raises(ConfigError, match="read 'a' as str and as float"):
         columns_for([{"a": str}, {"a": float}])
+
+
+READING = """
+import sys
+
+from runtime.engine.actor import HostActor
+from runtime.engine.ipc import read_ipc
+from runtime.engine.windows import read_rows
+
+sent = read_ipc(sys.stdin.buffer.read())
+columns = read_rows(sent, {"rate": float, "frozen": bool, "symbol": str}).columns
+print(*(columns[name].tolist() for name in ("rate", "frozen", "symbol")))
+heavy = ("pandas", "sqlite3", "runtime.feeds", "runtime.store")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_a_host_imports_nothing_that_it_does_not_need() -> None:
+    symbols, flags = ["dai", None, "usdc"], [True, False, True]
+    batch = observed(["a"] * 3, rate=[0.1, 0.2, 0.3], frozen=flags, symbol=symbols)
+    command = [sys.executable, "-c", READING]
+    sent = write_ipc(batch).to_pybytes()
+    ended = subprocess.run(command, input=sent, capture_output=True, check=True)
+    read, imported = ended.stdout.decode().splitlines()
+    assert read == "[0.1, 0.2, 0.3] [True, False, True] ['dai', '', 'usdc']"
+    assert imported == "[]"

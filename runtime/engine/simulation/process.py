@@ -116,7 +116,7 @@ class Process:
         self.hosts: dict[int, SimulatedHost] = {}
         self._busy: list[SimulatedHost] = []
         self._editions: dict[int, Editions] = {0: store.editions(RUN)}
-        self._blind: set[int] = set()
+        self._blind, self._edition = set[int](), 0
         self.mailbox: list[Message] = []
         self._pulls: list[Pull] = []
         self._commits: deque[Commit] = deque()
@@ -220,7 +220,7 @@ class Process:
         starting = [
             host.number
             for host in self.hosts.values()
-            if any(isinstance(one, StartHost) and one.edition for one in host.inbox)
+            if any(isinstance(one, StartHost) and one.edition > self._edition for one in host.inbox)
         ]
         return self._pick(starting) if starting else None
 
@@ -306,6 +306,7 @@ class Process:
     def _switch(self, command: Switch) -> None:
         before = self._editions[command.edition]
         self._editions[command.edition] = switched(before, command.since)
+        self._edition = command.edition
         for host in self.hosts.values():
             if host.edition == command.edition:
                 host.inbox.append(command)

@@ -45,6 +45,6 @@ def checked_number(model: type[BaseModel], value: Any, info: ValidationInfo) -> 
     numeric = all(isinstance(kind, type) and issubclass(kind, int | float) for kind in kinds)
     if numeric and bool not in kinds and isinstance(value, bool):
         raise ValueError("should be a number")
-    if kinds and kinds <= {int, float} and isinstance(value, str):
+    if kinds <= {int, float} and isinstance(value, str) and value.strip(" +-")[:1].isdigit():
         raise ValueError("should be a number, without quotes")
     return value

@@ -104,7 +104,8 @@ class Strategy(Generic[S]):
             return cls(cls.Parameters(**parameters))
         except ValidationError as error:
             wrong = "; ".join(
-                f"{'.'.join(map(str, one['loc']))} = {one['input']!r}: {one['msg']}"
+                f"{'.'.join(map(str, one['loc']))} = {one['input']!r}:"
+                f" {one['msg'].removeprefix('Value error, ')}"
                 for one in error.errors()
             )
             raise ParameterInvalid(f"strategy {cls.name!r}: {wrong}") from None

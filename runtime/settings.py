@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
@@ -41,7 +42,8 @@ def checked_number(model: type[BaseModel], value: Any, info: ValidationInfo) -> 
     Pydantic would take `true` for 1 and `"2"` for 2.
     """
     declared = model.model_fields[info.field_name or ""].annotation
-    kinds = {kind for kind in get_args(declared) or (declared,) if kind is not type(None)}
+    either = get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,)
+    kinds = {kind for kind in either if kind is not type(None)}
     numeric = all(isinstance(kind, type) and issubclass(kind, int | float) for kind in kinds)
     if numeric and bool not in kinds and isinstance(value, bool):
         raise ValueError("should be a number")

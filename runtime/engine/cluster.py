@@ -186,7 +186,11 @@ class RayHosts:
 
 
 def cause_of(error: Exception) -> str:
-    """Why a process of Ray's is gone, on one line: what Ray says behind the fields it lists."""
+    r"""Why a process of Ray's is gone, on one line: what Ray says behind the fields it lists.
+
+    >>> cause_of(RuntimeError("The actor died.\n\tpid: 7\nIts worker process has died."))
+    'Its worker process has died'
+    """
     said = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
     return " ".join(said[1:] or said).strip().rstrip(".")
 
